@@ -1,0 +1,74 @@
+"""Facts every domain shares: how the answer of a command travels from its decision to the waiting client."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One request this fact answers. ``wait``: a client is waiting right now and is woken by NOTIFY."""
+
+    event_id: str
+    wait: bool = False
+    request_digest: str = ""
+
+
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Why a fact exists: the event (id, type and position in the log), the rule that decided, and what it compared.
+
+    The topic is the events topic of the fact's own domain. ``offsets`` lists every event folded into the fact, in
+    order; the last one is ``offset``, which is also the version of the entity. A timer's cause is its TimerDue event.
+    """
+
+    event_id: str
+    event_type: str
+    partition: int
+    offset: int
+    rule: str
+    values: dict[str, Any] = {}
+    offsets: tuple[int, ...] = ()
+    correlation_id: str = ""
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What every fact carries. ``at``: logical time of the decision, RFC 3339 UTC with milliseconds."""
+
+    entity: str
+    at: str
+    cause: Cause
+    answers: tuple[Answer, ...] = ()
+
+    @property
+    def version(self) -> int:
+        return self.cause.offset
+
+
+class CommandUnchanged(Fact, frozen=True, omit_defaults=True, kw_only=True):
+    """A command that asked for what already is; answered like the change itself."""
+
+    subject_id: str
+    command: str
+
+
+RefusalReason = Literal[
+    "unknown",  # no such entity → 404
+    "final",  # the status admits no further move → 409
+    "illegal_move",  # allowed lists the next statuses → 409
+    "newer_episode_unresolved",  # open_ticket_id names it → 409
+    "unresolved",  # only resolved tickets can be hidden → 409
+    "version_mismatch",  # If-Match was stale → 412
+]
+
+
+class CommandRefused(Fact, frozen=True, omit_defaults=True, kw_only=True):
+    """A command that was decided against, with the reason and what would be allowed."""
+
+    subject_id: str
+    command: str
+    reason: RefusalReason
+    detail: str
+    allowed: tuple[str, ...] = ()
+    open_ticket_id: str = ""
+    current_version: int | None = None

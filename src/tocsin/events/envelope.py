@@ -1,0 +1,113 @@
+"""CloudEvents 1.0 in Kafka binary mode: attributes travel as ``ce_*`` headers, the record value stays plain JSON.
+
+Source: CloudEvents Kafka Protocol Binding 1.0.2, section 3.2 (binary content mode).
+The hot paths build and read headers by hand: a general library costs 14 µs to write and 39 µs to read one
+record, the whole budget of an event; a conformance test holds this module against that library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+Headers = Sequence[tuple[str, bytes]]
+
+SPEC_VERSION = ("ce_specversion", b"1.0")
+CONTENT_TYPE = ("content-type", b"application/json")
+JSON_TYPES = frozenset({b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"})
+
+
+class EnvelopeError(ValueError):
+    """The headers of a record are no usable CloudEvent; ``str(error)`` says which attribute and why."""
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """The attributes of one event.
+
+    id: unique per (workspace, source); sender-given when ``sender_given``, then duplicates are recognised by it.
+    time: when the event was accepted, RFC 3339 in UTC.
+    origin: ``partition:offset`` of the record this one repeats (a replay), or ``dlq:partition:offset``.
+    causation_id: id of the event or fact that caused this one; depth counts such steps from the outside world.
+    outcome: ``wait`` when a client is waiting for the decision, ``record`` when it may ask later, else empty.
+    request_digest: SHA-256 hex of the request body, kept beside the outcome to recognise a reused Idempotency-Key.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: str
+    workspace: str
+    sender_given: bool = False
+    origin: str = ""
+    causation_id: str = ""
+    depth: int = 0
+    outcome: str = ""
+    request_digest: str = ""
+    correlation_id: str = ""
+    traceparent: str = ""
+
+
+_OPTIONAL = (
+    ("ce_origin", "origin"),
+    ("ce_causationid", "causation_id"),
+    ("ce_outcome", "outcome"),
+    ("ce_requestdigest", "request_digest"),
+    ("ce_correlationid", "correlation_id"),
+    ("traceparent", "traceparent"),
+)
+
+
+def to_headers(envelope: Envelope) -> list[tuple[str, bytes]]:
+    """The Kafka headers of an event; empty attributes are left out."""
+    headers = [
+        SPEC_VERSION,
+        ("ce_id", envelope.id.encode()),
+        ("ce_type", envelope.type.encode()),
+        ("ce_source", envelope.source.encode()),
+        ("ce_time", envelope.time.encode()),
+        ("ce_workspace", envelope.workspace.encode()),
+        CONTENT_TYPE,
+    ]
+    for header, field in _OPTIONAL:
+        if value := getattr(envelope, field):
+            headers.append((header, value.encode()))
+    if envelope.sender_given:
+        headers.append(("ce_sendergiven", b"true"))
+    if envelope.depth:
+        headers.append(("ce_depth", b"%d" % envelope.depth))
+    return headers
+
+
+def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
+    """Reads the attributes of a record.
+
+    Raises EnvelopeError when a required attribute is missing, the spec version is not 1.0, the content type is not
+    JSON, or an attribute is not UTF-8. Unknown headers are ignored.
+    """
+    found = {name: value for name, value in headers if value is not None}
+    get = found.get
+    if get("ce_specversion") != b"1.0":
+        raise EnvelopeError("ce_specversion is not 1.0")
+    if get("content-type", b"application/json") not in JSON_TYPES:
+        raise EnvelopeError(f"content-type {get('content-type')!r} is not application/json")
+    try:
+        return Envelope(
+            found["ce_id"].decode(),
+            found["ce_type"].decode(),
+            found["ce_source"].decode(),
+            found["ce_time"].decode(),
+            found["ce_workspace"].decode(),
+            "ce_sendergiven" in found,
+            get("ce_origin", b"").decode(),
+            get("ce_causationid", b"").decode(),
+            int(get("ce_depth", b"0")),
+            get("ce_outcome", b"").decode(),
+            get("ce_requestdigest", b"").decode(),
+            get("ce_correlationid", b"").decode(),
+            get("traceparent", b"").decode(),
+        )
+    except KeyError as missing:
+        raise EnvelopeError(f"header {missing.args[0]} is missing") from None
+    except ValueError as error:
+        raise EnvelopeError(f"a header cannot be read: {error}") from None

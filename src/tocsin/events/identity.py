@@ -1,0 +1,60 @@
+"""Ids that route themselves: the record key, and so the partition, follows from an id without asking a database."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import zlib
+from typing import Final
+
+_SEPARATOR: Final = b"\x00"
+_RUN_SPECIFIC: Final = re.compile(
+    r"""(?xi)
+    \b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b   # UUIDs
+    | \b\d{4}-\d{2}-\d{2}[t\ ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?(z|[+-]\d{2}:?\d{2})?   # timestamps
+    | \b0x[0-9a-f]+\b                                                # addresses
+    | \b(?=[0-9a-f]*\d)(?=[0-9a-f]*[a-f])[0-9a-f]{7,64}\b            # commit hashes, digests
+    | \d+                                                            # counters, ports, durations
+    """
+)
+_WHITE_SPACE: Final = re.compile(r"\s+")
+
+TICKET_ID: Final = re.compile(r"^t_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
+REPORTED_TICKET_ID: Final = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
+WORKSPACE: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
+
+
+def hash_part(*parts: str) -> str:
+    """26 characters (base32, lower case) of the first 16 bytes of SHA-256 over the parts, NUL-separated."""
+    digest = hashlib.sha256(_SEPARATOR.join([part.encode() for part in parts])).digest()
+    return base64.b32encode(digest[:16])[:26].decode().lower()
+
+
+def failure_entity(workspace: str, workflow: str, identifier: str) -> str:
+    """The entity (dedup identity) a failure belongs to: ``t_<hash>``; its tickets are ``t_<hash>-<episode>``."""
+    return "t_" + hash_part(workspace, workflow, identifier)
+
+
+def entity_of_ticket(ticket_id: str) -> str:
+    """The entity of a ticket id: failure tickets lose their episode, reported tickets are their own entity."""
+    if TICKET_ID.match(ticket_id):
+        return ticket_id.rpartition("-")[0]
+    return ticket_id
+
+
+def record_key(workspace: str, entity: str) -> bytes:
+    return f"{workspace}/{entity}".encode()
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """CRC-32 of the key modulo the partition count, as librdkafka's ``consistent`` partitioner does it.
+
+    Chosen over Java's murmur2 because it runs in C in the standard library (0.1 µs instead of 10 µs).
+    """
+    return zlib.crc32(key) % partitions
+
+
+def normalised_message(message: str) -> str:
+    """The message without what differs from run to run: ids, times, hashes and numbers become ``#``, spaces fold."""
+    return _WHITE_SPACE.sub(" ", _RUN_SPECIFIC.sub("#", message)).strip().lower()[:512]

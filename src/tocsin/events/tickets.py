@@ -1,0 +1,189 @@
+"""Contracts of the tickets domain: what comes in (events) and what was decided (facts), version 1 of each."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from tocsin.events.commands import CommandRefused, CommandUnchanged, Fact
+from tocsin.events.vocabulary import Severity, TicketStatus
+
+DOMAIN: Final = "tickets"
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+class FailureReported(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A workflow failed. ``identity_reason`` says how the identifier was found; times are RFC 3339 UTC.
+
+    ``context`` is any JSON, kept verbatim; over 4 KiB it travels once through the payloads topic and only its
+    SHA-256 (``context_digest``) is here.
+    """
+
+    workflow: str
+    identifier: str
+    identity_reason: str
+    message: str
+    occurred_at: str
+    severity: Severity = "error"
+    source: str = "api"
+    step: str = ""
+    run_url: str = ""
+    context: msgspec.Raw = msgspec.Raw(b"")
+    context_digest: str = ""
+
+
+class StatusChangeRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Somebody asks for another status of one ticket. ``if_version``: the version the client saw (If-Match)."""
+
+    ticket_id: str
+    status: TicketStatus
+    actor: str
+    reason: str = ""
+    if_version: int | None = None
+
+
+class HideRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """Somebody asks to hide a resolved ticket from lists (DELETE)."""
+
+    ticket_id: str
+    actor: str
+    if_version: int | None = None
+
+
+class TimerDue(msgspec.Struct, frozen=True, kw_only=True):
+    """A wake-up for one entity of this domain; the decision itself checks what is due. ``due_at`` in Unix ms."""
+
+    entity: str
+    due_at: int
+
+
+class PolicyActivated(msgspec.Struct, frozen=True, kw_only=True):
+    """A policy governs from here on; published to every partition of the domain. ``version`` = digest of the body."""
+
+    version: str
+    body: dict[str, Any]
+
+
+# --- facts ----------------------------------------------------------------------------------------------------------
+
+
+class TicketFact(Fact, frozen=True, omit_defaults=True, kw_only=True):
+    """A fact about one ticket."""
+
+    ticket_id: str
+
+
+class Latest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """What the latest occurrence said; replaces what the ticket showed before."""
+
+    message: str
+    severity: Severity
+    source: str
+    step: str = ""
+    run_url: str = ""
+    context: msgspec.Raw = msgspec.Raw(b"")
+    context_digest: str = ""
+
+
+class TicketOpened(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+    episode: int
+    workflow: str
+    identifier: str
+    identity_reason: str
+    first_seen_at: str
+    latest: Latest
+    status: TicketStatus = "open"
+    occurrences: int = 1
+    deliveries: int = 1
+    previous_ticket_id: str = ""
+
+
+class OccurrencesCounted(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+    """More of the same. ``occurrences`` and ``deliveries`` are the totals afterwards, ``*_added`` what this adds.
+
+    A retried delivery of an event already counted adds a delivery only (``latest`` is then absent).
+    """
+
+    occurrences: int
+    deliveries: int
+    occurrences_added: int
+    deliveries_added: int
+    last_seen_at: str
+    latest: Latest | None = None
+
+
+class TicketReopened(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+    """A resolved ticket failed again inside its re-open window."""
+
+    from_status: TicketStatus
+    occurrences: int
+    deliveries: int
+    last_seen_at: str
+    latest: Latest
+    status: TicketStatus = "open"
+
+
+class StatusChanged(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+    """``reopen_until``: until then a repeat re-opens this ticket; empty when it never does."""
+
+    from_status: TicketStatus
+    status: TicketStatus
+    actor: str
+    reason: str = ""
+    resolved_at: str = ""
+    reopen_until: str = ""
+
+
+class TicketHidden(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+    actor: str
+
+
+class ReopenWindowEnded(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+    """From here on a repeat opens a new ticket that links this one."""
+
+
+class DeliveryIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True):
+    """An event id seen before came with another identity; the first one won."""
+
+
+class PolicyApplied(Fact, frozen=True, omit_defaults=True, kw_only=True):
+    version: str
+    body: dict[str, Any]
+
+
+Event = FailureReported | StatusChangeRequested | HideRequested | TimerDue | PolicyActivated
+AnyFact = (
+    TicketOpened
+    | OccurrencesCounted
+    | TicketReopened
+    | StatusChanged
+    | TicketHidden
+    | ReopenWindowEnded
+    | DeliveryIgnored
+    | PolicyApplied
+    | CommandUnchanged
+    | CommandRefused
+)
+
+EVENTS: Final[dict[str, type[Any]]] = {
+    f"tocsin.tickets.{cls.__name__}.v1": cls
+    for cls in (FailureReported, StatusChangeRequested, HideRequested, TimerDue, PolicyActivated)
+}
+FACTS: Final[dict[str, type[Any]]] = {
+    f"tocsin.tickets.{cls.__name__}.v1": cls
+    for cls in (
+        TicketOpened,
+        OccurrencesCounted,
+        TicketReopened,
+        StatusChanged,
+        TicketHidden,
+        ReopenWindowEnded,
+        DeliveryIgnored,
+        PolicyApplied,
+        CommandUnchanged,
+        CommandRefused,
+    )
+}

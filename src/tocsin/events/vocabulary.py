@@ -1,0 +1,42 @@
+"""The words of the trade: statuses and their legal moves, severities, and the synonyms senders use for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Literal
+
+Severity = Literal["critical", "error", "warning", "info"]
+SEVERITIES: Final[tuple[Severity, ...]] = ("critical", "error", "warning", "info")
+SEVERITY_SYNONYMS: Final[Mapping[str, Severity]] = {
+    **{severity: severity for severity in SEVERITIES},
+    "fatal": "critical",
+    "p1": "critical",
+    "high": "error",
+    "p2": "error",
+    "medium": "warning",
+    "p3": "warning",
+    "low": "info",
+    "p4": "info",
+    "p5": "info",
+    "debug": "info",
+}
+
+TicketStatus = Literal["open", "in_progress", "pending", "done", "closed"]
+UNRESOLVED: Final[tuple[TicketStatus, ...]] = ("open", "in_progress", "pending")
+RESOLVED: Final[tuple[TicketStatus, ...]] = ("done", "closed")
+TICKET_STATUSES: Final[tuple[TicketStatus, ...]] = (*UNRESOLVED, *RESOLVED)
+# Unresolved statuses move freely among each other; closed is final.
+TICKET_MOVES: Final[Mapping[TicketStatus, tuple[TicketStatus, ...]]] = {
+    "open": ("in_progress", "pending", "done"),
+    "in_progress": ("open", "pending", "done"),
+    "pending": ("open", "in_progress", "done"),
+    "done": ("open", "closed"),
+    "closed": (),
+}
+# In filters a synonym stands for several statuses, in bodies for one.
+STATUS_FILTER_SYNONYMS: Final[Mapping[str, tuple[TicketStatus, ...]]] = {"to-do": UNRESOLVED, "resolved": RESOLVED}
+STATUS_BODY_SYNONYMS: Final[Mapping[str, TicketStatus]] = {"to-do": "open", "resolved": "done"}
+
+# A failure report that says one of these in status, conclusion, outcome or result reports a success (W5).
+SUCCESS_WORDS: Final = frozenset({"success", "succeeded", "successful", "ok", "passed", "completed_successfully"})
+SUCCESS_FIELDS: Final = ("status", "conclusion", "outcome", "result")

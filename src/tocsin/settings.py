@@ -1,0 +1,69 @@
+"""Every setting of every role, read once from the environment and ``.env``; names are those of ``env.local``."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+CommaList = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """One immutable object; an invalid value is refused at start with the name of the variable."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    # where things are
+    database_url: str = Field("", description="PostgreSQL DSN; empty = the embedded one")
+    kafka_bootstrap_servers: str = Field("", description="host:port list; empty = the embedded broker")
+    data_dir: Path = Field(Path(".tocsin"), alias="TOCSIN_DATA_DIR")
+    installation: str = Field("tocsin", alias="TOCSIN_INSTALLATION", pattern=r"^[a-z0-9-]{1,32}$")
+    partitions: int = Field(4, alias="TOCSIN_PARTITIONS", ge=1, le=512)
+
+    # HTTP
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(8000, ge=1, le=65535)
+    metrics_port: int = Field(9464, ge=1, le=65000)
+    forwarded_allow_ips: str = "127.0.0.1"
+    open_unversioned: bool | None = Field(None, alias="TOCSIN_OPEN_UNVERSIONED")
+    command_wait_seconds: float = Field(5.0, alias="TOCSIN_COMMAND_WAIT_SECONDS", ge=0, le=60)
+    key_pepper: SecretStr = Field(SecretStr(""), alias="TOCSIN_KEY_PEPPER")
+    encryption_keys: SecretStr = Field(SecretStr(""), alias="TOCSIN_ENCRYPTION_KEYS")
+    open_sources: CommaList = Field((), alias="TOCSIN_OPEN_SOURCES")
+
+    # policies
+    tickets_config_path: Path = Path("deploy/tickets.yaml")
+
+    # retention
+    events_retention_days: int = Field(30, ge=1, le=3650)
+    log_retention_days: int = Field(14, ge=7, le=14)
+    duplicate_window_seconds: int = Field(600, alias="TOCSIN_DUPLICATE_WINDOW_SECONDS", ge=1, le=86_400)
+
+    # streams
+    session_timeout_seconds: float = Field(1.5, alias="TOCSIN_SESSION_TIMEOUT_SECONDS", ge=0.5, le=60)
+    log_level: str = Field("INFO", alias="TOCSIN_LOG_LEVEL")
+    log_dir: Path | None = Field(None, alias="TOCSIN_LOG_DIR", description="log files instead of stdout, rotated")
+
+    @field_validator("open_sources", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def loopback(self) -> bool:
+        return self.api_host in {"127.0.0.1", "localhost", "::1"}
+
+    @property
+    def unversioned_is_open(self) -> bool:
+        """Unversioned routes answer without a key: as set, else only on loopback."""
+        return self.loopback if self.open_unversioned is None else self.open_unversioned
+
+
+@functools.cache
+def settings() -> Settings:
+    """The settings of this process."""
+    return Settings()
