@@ -1,0 +1,165 @@
+"""What became of a request: the decision projected for it, and the HTTP answer that follows from the decision.
+
+One row of ``tocsin.outcomes`` per (workspace, event id), written by the projector in the transaction that moves the
+read models, so whoever sees the outcome also sees its effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+from fastapi import Response
+
+from tocsin import problems
+from tocsin.problems import Problem
+
+CHANNEL: Final = "tocsin_outcomes"
+"""NOTIFY channel; the payload is a list of ``workspace/event_id`` separated by spaces."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """``fact`` and ``document`` are JSON as stored; the document is the entity right after the decision."""
+
+    workspace: str
+    event_id: str
+    fact_type: str
+    subject_id: str
+    request_digest: str
+    fact: bytes
+    document: bytes | None
+    decided_at: datetime
+
+
+class Answered(NamedTuple):
+    """``body``: JSON bytes, a problem, or nothing (204)."""
+
+    status: int
+    body: bytes | Problem | None
+    headers: Mapping[str, str]
+
+
+class Queryable(Protocol):
+    """An asyncpg connection or pool."""
+
+    async def fetchrow(self, query: str, *arguments: Any) -> Any: ...
+
+
+_FIND: Final = """
+SELECT workspace, event_id, fact_type, subject_id, request_digest, fact::text, document::text, decided_at
+  FROM tocsin.outcomes WHERE workspace = $1 AND event_id = $2
+"""
+
+
+async def find(connection: Queryable, workspace: str, event_id: str) -> Outcome | None:
+    """The outcome of one request, or None while it is undecided or not projected yet."""
+    row = await connection.fetchrow(_FIND, workspace, event_id)
+    if row is None:
+        return None
+    document = row["document"]
+    return Outcome(
+        row["workspace"],
+        row["event_id"],
+        row["fact_type"],
+        row["subject_id"],
+        row["request_digest"] or "",
+        row["fact"].encode(),
+        None if document is None else document.encode(),
+        row["decided_at"],
+    )
+
+
+# --- answers --------------------------------------------------------------------------------------------------------
+
+
+class _Refusal(msgspec.Struct):
+    reason: str
+    detail: str
+    allowed: list[str] = []
+    open_ticket_id: str = ""
+    current_version: int | None = None
+
+
+class _Command(msgspec.Struct):
+    command: str = ""
+
+
+class _Version(msgspec.Struct):
+    version: int | None = None
+
+
+class _Caused(msgspec.Struct):
+    class Cause(msgspec.Struct):
+        offset: int
+
+    cause: Cause
+
+
+def _answer_document(outcome: Outcome) -> Answered:
+    if outcome.document is None:
+        return Answered(200, outcome.fact, {})
+    version = msgspec.json.decode(outcome.document, type=_Version).version
+    if version is None:
+        version = msgspec.json.decode(outcome.fact, type=_Caused).cause.offset
+    return Answered(200, outcome.document, {"ETag": f'"{version}"'})
+
+
+def _answer_nothing(_: Outcome) -> Answered:
+    return Answered(204, None, {})
+
+
+def _answer_unchanged(outcome: Outcome) -> Answered:
+    command = msgspec.json.decode(outcome.fact, type=_Command).command
+    return _answer_nothing(outcome) if "hide" in command.lower() else _answer_document(outcome)
+
+
+_REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
+    "unknown": (404, "not-found", "Not found"),
+    "final": (409, "final-status", "The status is final"),
+    "illegal_move": (409, "illegal-move", "The status cannot move there"),
+    "newer_episode_unresolved": (409, "newer-episode-unresolved", "A newer ticket of this failure is unresolved"),
+    "unresolved": (409, "unresolved", "The ticket is unresolved"),
+    "version_mismatch": (412, "version-mismatch", "The ticket changed meanwhile"),
+}
+
+
+def _answer_refusal(outcome: Outcome) -> Answered:
+    refusal = msgspec.json.decode(outcome.fact, type=_Refusal)
+    status, code, title = _REFUSALS.get(refusal.reason, (409, refusal.reason.replace("_", "-"), "Refused"))
+    problem = Problem(
+        status,
+        code,
+        title,
+        refusal.detail,
+        # an empty list is an answer for a refused move: nothing would be allowed
+        allowed=refusal.allowed if status == 409 else None,
+        open_ticket_id=refusal.open_ticket_id or None,
+        current_version=refusal.current_version,
+    )
+    return Answered(status, problem, {})
+
+
+# By the name of the fact: commands refused or unchanged are answered alike in every domain.
+_ANSWERS: Final[Mapping[str, Callable[[Outcome], Answered]]] = {
+    "CommandRefused": _answer_refusal,
+    "CommandUnchanged": _answer_unchanged,
+    "TicketHidden": _answer_nothing,
+}
+
+
+def answer_of(outcome: Outcome) -> Answered:
+    """The HTTP answer that follows from a decision; any fact without a rule of its own answers with the document."""
+    name = outcome.fact_type.split(".")[-2]
+    return _ANSWERS.get(name, _answer_document)(outcome)
+
+
+def response(answered: Answered) -> Response:
+    """The answer as a Starlette response."""
+    if isinstance(answered.body, Problem):
+        return problems.response(answered.body)
+    media_type = None if answered.body is None else "application/json"
+    return Response(answered.body, answered.status, headers=dict(answered.headers), media_type=media_type)
