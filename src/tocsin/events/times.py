@@ -13,6 +13,7 @@ def rfc3339(milliseconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:03d}Z"
 
 
+@functools.lru_cache(1024)
 def unix_ms(text: str) -> int:
     """The reverse of rfc3339 for any RFC 3339 text with an offset; finer digits are cut.
 
