@@ -1,0 +1,157 @@
+"""Real backends for every test: one Kafka and one PostgreSQL a session, a fresh database a test.
+
+``TOCSIN_TEST_BACKEND``: ``embedded`` (default), ``containers`` (testcontainers), or ``external`` (``TOCSIN_TEST_KAFKA``
+and ``TOCSIN_TEST_DATABASE_URL`` name them). Tests that use these fixtures are marked ``embedded``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import pytest
+
+from tests.backends import BACKENDS, Backend, engine_problem
+from tocsin.embedded.kafka import Kafka
+from tocsin.embedded.process import is_alive
+
+TEMPLATE = "tocsin_template"
+_numbers = itertools.count(1)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="run the tests marked long too: all rounds")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        _deselect(config, items, [item for item in items if item.get_closest_marker("long")])
+    if _backend_name() == "containers" and (problem := engine_problem()):
+        needing = [item for item in items if item.get_closest_marker("embedded")]
+        for item in needing[:1]:  # one skip says it; a hundred would hide others
+            item.add_marker(pytest.mark.skip(f"{problem}; {len(needing)} tests with a real backend were not run"))
+        _deselect(config, items, needing[1:])
+
+
+def _deselect(config: pytest.Config, items: list[pytest.Item], out: list[pytest.Item]) -> None:
+    if out:
+        config.hook.pytest_deselected(items=out)
+        gone = set(out)
+        items[:] = [item for item in items if item not in gone]
+
+
+def _backend_name() -> str:
+    return os.environ.get("TOCSIN_TEST_BACKEND", "embedded")
+
+
+@pytest.fixture(scope="session")
+def long(request: pytest.FixtureRequest) -> bool:
+    """Whether all rounds were asked for."""
+    return bool(request.config.getoption("--long"))
+
+
+@pytest.fixture(scope="session")
+def session_directory() -> Iterator[Path]:
+    """A short path: PostgreSQL's socket lives below it. Removed at the end, also after an interrupt."""
+    directory = Path(tempfile.mkdtemp(prefix="tocsin-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def backend(session_directory: Path) -> Iterator[Backend]:
+    """The chosen backend; each half starts when first asked for."""
+    chosen = BACKENDS[_backend_name()](session_directory)
+    try:
+        yield chosen
+    finally:
+        chosen.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(backend: Backend) -> str:
+    """Bootstrap address of the session's broker; it has no topics. Names must be the test's own."""
+    return backend.kafka()
+
+
+@pytest.fixture(scope="session")
+def postgres(backend: Backend) -> str:
+    """DSN of the session's server (its ``postgres`` database): for tests that create their own databases."""
+    return backend.postgres()
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: str) -> str:
+    """Name of a database with all migrations applied, to copy from."""
+    from tocsin.projections.migrate import upgrade
+
+    asyncio.run(_execute(postgres, f"DROP DATABASE IF EXISTS {TEMPLATE}", f"CREATE DATABASE {TEMPLATE}"))
+    upgrade(_with_database(postgres, TEMPLATE))
+    return TEMPLATE
+
+
+@pytest.fixture
+async def database(postgres: str, migrated_template: str) -> AsyncIterator[str]:
+    """DSN of a fresh, migrated database; dropped afterwards."""
+    async with _temporary_database(postgres, migrated_template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def empty_database(postgres: str) -> AsyncIterator[str]:
+    """DSN of a fresh database without tables; dropped afterwards."""
+    async with _temporary_database(postgres, "template1") as dsn:
+        yield dsn
+
+
+class _temporary_database:  # noqa: N801
+    def __init__(self, server: str, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._name = f"test_{os.getpid()}_{next(_numbers)}"
+
+    async def __aenter__(self) -> str:
+        await _execute(self._server, f"CREATE DATABASE {self._name} TEMPLATE {self._template}")
+        return _with_database(self._server, self._name)
+
+    async def __aexit__(self, *_: object) -> None:
+        await _execute(self._server, f"DROP DATABASE IF EXISTS {self._name} WITH (FORCE)")
+
+
+async def _execute(dsn: str, *statements: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _with_database(dsn: str, name: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
+
+
+@pytest.fixture(scope="module")
+def _separate_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    broker = Kafka(tmp_path_factory.mktemp("broker"), quick=True)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@pytest.fixture
+def broker_process(_separate_broker: Kafka) -> Kafka:
+    """A broker of the module's own to ``kill()``, ``stop()`` and ``restart()``: same port, same data."""
+    process = _separate_broker.process
+    if process is None or not is_alive(process):
+        _separate_broker.restart()
+    return _separate_broker
