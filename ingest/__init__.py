@@ -1,0 +1,1 @@
+"""Stage 1: everything comes in here. Parse, publish to Kafka, answer; decisions are made downstream."""

@@ -1,0 +1,199 @@
+"""The publisher on Kafka: one idempotent producer, replaced when the cluster stops answering.
+
+An idempotent aiokafka producer retries for ever, so a broker that is gone would hold every request and its memory.
+The deadline is ours: past it the request is answered, the producer is thrown away with all it held, further requests
+are refused at once, and a new producer is started in the background until one connects.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from tocsin.events.topics import MAX_MESSAGE_BYTES
+from tocsin.ingest.publish import Admission, Record, by_partition, kafka_unavailable
+
+log = structlog.get_logger(__name__)
+
+PRODUCE_TIMEOUT_SECONDS: Final = 3.5
+START_TIMEOUT_SECONDS: Final = 10.0
+PENDING_LIMIT_BYTES: Final = 64 * 1024 * 1024
+_BATCH_BYTES: Final = 512 * 1024
+_RETRY_SECONDS: Final = (0.2, 0.5, 1.0, 2.0)
+
+
+class KafkaPublisher:
+    """Publishes with ``acks=all``. ``start`` returns at once; until a producer is connected, publishing is refused."""
+
+    def __init__(
+        self,
+        bootstrap_servers: str,
+        *,
+        produce_timeout: float = PRODUCE_TIMEOUT_SECONDS,
+        limit_bytes: int = PENDING_LIMIT_BYTES,
+        linger_ms: int = 2,
+        create: Callable[..., Any] = AIOKafkaProducer,
+    ) -> None:
+        self._options = {
+            "bootstrap_servers": bootstrap_servers,
+            "acks": "all",
+            "enable_idempotence": True,
+            "linger_ms": linger_ms,
+            "max_batch_size": _BATCH_BYTES,
+            "max_request_size": MAX_MESSAGE_BYTES,
+            # the request that carries a batch must end before our own deadline
+            "request_timeout_ms": int(produce_timeout * 1000),
+            "retry_backoff_ms": 50,
+        }
+        self._create = create
+        self._timeout = produce_timeout
+        self._admission = Admission(limit_bytes)
+        self._producer: Any = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._abandoned: set[asyncio.Task[None]] = set()
+
+    @property
+    def connected(self) -> bool:
+        return self._producer is not None
+
+    @property
+    def pending_bytes(self) -> int:
+        return self._admission.pending
+
+    async def start(self) -> None:
+        self._connecting = asyncio.create_task(self._connect())
+
+    async def started(self) -> None:
+        """Waits until the producer is connected."""
+        if self._connecting is not None:
+            await self._connecting
+
+    async def stop(self) -> None:
+        """Flushes what is pending, within the produce timeout, and closes."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._connecting
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(producer.flush(), self._timeout)
+            await _abandon(producer)
+        await asyncio.gather(*self._abandoned)
+
+    async def publish(self, record: Record) -> None:
+        producer = self._current()
+        weight = record.weight
+        self._admission.enter(weight)
+        try:
+            async with asyncio.timeout(self._timeout):
+                await (
+                    await producer.send(
+                        record.topic, record.value, record.key, record.partition, headers=record.headers
+                    )
+                )
+        except (TimeoutError, KafkaError) as error:
+            self._failed(producer, error)
+            raise kafka_unavailable() from None
+        finally:
+            self._admission.leave(weight)
+
+    async def publish_all(self, records: Sequence[Record]) -> None:
+        """Ready-made record batches, one chain a partition: a future per record would cost a factor of three."""
+        producer = self._current()
+        weight = sum(record.weight for record in records)
+        self._admission.enter(weight)
+        try:
+            async with asyncio.timeout(self._timeout):
+                acknowledgements = await asyncio.gather(
+                    *(_enqueue(producer, *where, held) for where, held in by_partition(records).items())
+                )
+                await asyncio.gather(*(one for chain in acknowledgements for one in chain))
+        except (TimeoutError, KafkaError) as error:
+            self._failed(producer, error)
+            raise kafka_unavailable() from None
+        finally:
+            self._admission.leave(weight)
+
+    def _current(self) -> Any:
+        if self._producer is None:
+            raise kafka_unavailable()
+        return self._producer
+
+    def _failed(self, producer: Any, error: Exception) -> None:
+        """Replaces a producer that did not deliver; every other request that waits on it is answered too."""
+        if isinstance(error, MessageSizeTooLargeError) or producer is not self._producer:
+            return
+        log.error("the event log does not confirm; replacing the producer", error=type(error).__name__)
+        self._producer = None
+        task = asyncio.create_task(_abandon(producer))
+        self._abandoned.add(task)
+        task.add_done_callback(self._abandoned.discard)
+        self._connecting = asyncio.create_task(self._connect())
+
+    async def _connect(self) -> None:
+        attempt = 0
+        while self._producer is None:
+            producer = self._create(**self._options)
+            try:
+                await asyncio.wait_for(producer.start(), START_TIMEOUT_SECONDS)
+            except (TimeoutError, KafkaError, OSError) as error:
+                await _abandon(producer)
+                if attempt == 0:
+                    log.warning("the event log cannot be reached; trying on", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_SECONDS[min(attempt, len(_RETRY_SECONDS) - 1)])
+                attempt += 1
+            except asyncio.CancelledError:
+                await _abandon(producer)
+                raise
+            else:
+                self._producer = producer
+                log.info("connected to the event log", attempts=attempt + 1)
+
+
+async def _enqueue(producer: Any, topic: str, partition: int, records: Sequence[Record]) -> list[Any]:
+    """Hands the records over as full batches, in order; returns their acknowledgements."""
+    acknowledgements = []
+    batch = producer.create_batch()
+    for record in records:
+        # None means full; an empty batch takes a record of any size
+        if batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers) is None:
+            acknowledgements.append(await _submit(producer, batch, topic, partition))
+            batch = producer.create_batch()
+            batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers)
+    acknowledgements.append(await _submit(producer, batch, topic, partition))
+    return acknowledgements
+
+
+async def _submit(producer: Any, batch: Any, topic: str, partition: int) -> Any:
+    # closed: no single record may join, and the batch does not linger
+    batch.close()
+    return await producer.send_batch(batch, topic, partition=partition)
+
+
+async def _abandon(producer: Any) -> None:
+    """Closes a producer without waiting for what it holds; whoever waits gets an error at once.
+
+    ``AIOKafkaProducer.stop`` flushes first, which never ends without a broker, and the public interface offers no
+    other way. Written against aiokafka 0.14; the conformance suite holds it to what is promised here.
+    """
+    accumulator, sender = producer._message_accumulator, producer._sender
+    error = KafkaError("the producer was replaced")
+    held = [*accumulator._pending_batches, *(one for queue in accumulator._batches.values() for one in queue)]
+    accumulator.fail_all(error)
+    for batch in held:
+        for future in (batch.future, batch._drain_waiter):
+            # seen, so that asyncio does not report it as never retrieved
+            if future.done() and not future.cancelled():
+                future.exception()
+    await producer.client.close()
+    if sender.sender_task is not None:
+        sender.sender_task.cancel()
+        await asyncio.wait([sender.sender_task], timeout=START_TIMEOUT_SECONDS)
+    producer._closed = True
