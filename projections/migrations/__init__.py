@@ -1,0 +1,1 @@
+"""Alembic's script location; run through ``tocsin.projections.migrate``."""

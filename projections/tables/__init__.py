@@ -1,0 +1,32 @@
+"""The tables of the read models and of the administrative state; the one package queries may import from here."""
+
+from __future__ import annotations
+
+from tocsin.projections.tables.administration import api_keys, outcomes, projection_errors
+from tocsin.projections.tables.counters import counters
+from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metadata
+from tocsin.projections.tables.offsets import projection_offsets
+from tocsin.projections.tables.payloads import payloads
+from tocsin.projections.tables.ticket_counts import ticket_counts
+from tocsin.projections.tables.ticket_history import ticket_history
+from tocsin.projections.tables.ticket_occurrences import ticket_occurrences
+from tocsin.projections.tables.ticket_search import ticket_search
+from tocsin.projections.tables.tickets import document, tickets
+
+__all__ = [
+    "ADMINISTRATION",
+    "READ_MODEL",
+    "api_keys",
+    "counters",
+    "document",
+    "metadata",
+    "outcomes",
+    "payloads",
+    "projection_errors",
+    "projection_offsets",
+    "ticket_counts",
+    "ticket_history",
+    "ticket_occurrences",
+    "ticket_search",
+    "tickets",
+]
