@@ -101,7 +101,7 @@ BACKENDS: Final[dict[str, type[Backend]]] = {"embedded": Embedded, "external": E
 @cache
 def engine_problem() -> str:
     """Why containers cannot be started; empty when they can."""
-    import docker
+    import docker  # type: ignore[import-untyped]
 
     try:
         client = docker.from_env()

@@ -100,18 +100,18 @@ def migrated_template(postgres: str) -> str:
 @pytest.fixture
 async def database(postgres: str, migrated_template: str) -> AsyncIterator[str]:
     """DSN of a fresh, migrated database; dropped afterwards."""
-    async with _temporary_database(postgres, migrated_template) as dsn:
+    async with _TemporaryDatabase(postgres, migrated_template) as dsn:
         yield dsn
 
 
 @pytest.fixture
 async def empty_database(postgres: str) -> AsyncIterator[str]:
     """DSN of a fresh database without tables; dropped afterwards."""
-    async with _temporary_database(postgres, "template1") as dsn:
+    async with _TemporaryDatabase(postgres, "template1") as dsn:
         yield dsn
 
 
-class _temporary_database:  # noqa: N801
+class _TemporaryDatabase:
     def __init__(self, server: str, template: str) -> None:
         self._server = server
         self._template = template

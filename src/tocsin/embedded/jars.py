@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tocsin.embedded.errors import StartError, from_os_error
+from tocsin.errors import StartError, from_os_error
 
 KAFKA_VERSION: Final = "4.3.1"
 PARALLEL_DOWNLOADS: Final = 8

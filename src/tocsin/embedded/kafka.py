@@ -16,8 +16,8 @@ from typing import Final
 import psutil
 
 from tocsin.embedded import jars, ports, process
-from tocsin.embedded.errors import StartError, from_os_error
 from tocsin.embedded.kafka_configuration import log4j_properties, server_properties
+from tocsin.errors import StartError, from_os_error
 
 FREE_DISK_MIB: Final = 300
 _MEMORY: Final = ("-Xms128m", "-Xmx512m")

@@ -20,7 +20,7 @@ from typing import Final
 import psutil
 
 from tocsin.embedded import process
-from tocsin.embedded.errors import StartError, from_os_error
+from tocsin.errors import StartError, from_os_error
 
 FREE_DISK_MIB: Final = 100
 # sockaddr_un holds 108 bytes on Linux, 104 on macOS, the final zero included

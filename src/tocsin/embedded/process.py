@@ -1,4 +1,4 @@
-"""Child processes of the embedded run: started bound to this process, found again by pid file, stopped with a deadline."""
+"""Child processes of the embedded run: bound to this process, found again by pid file, stopped with a deadline."""
 
 from __future__ import annotations
 
