@@ -114,7 +114,7 @@ def _answer_nothing(_: Outcome) -> Answered:
 
 def _answer_unchanged(outcome: Outcome) -> Answered:
     command = msgspec.json.decode(outcome.fact, type=_Command).command
-    return _answer_nothing(outcome) if "hide" in command.lower() else _answer_document(outcome)
+    return _answer_nothing(outcome) if command == "hide" else _answer_document(outcome)
 
 
 _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {

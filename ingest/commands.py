@@ -1,0 +1,87 @@
+"""Commands of every domain: publish what is asked for, wait for the decision, answer with it.
+
+The gateway decides nothing. A repeated Idempotency-Key finds the first decision in the outcomes table and replays its
+answer; the same key with another body is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from tocsin.ingest.publish import Publisher
+from tocsin.ingest.records import Request, envelope, keyed_id, new_ids, record
+from tocsin.ingest.waiting import Outcomes
+from tocsin.outcomes import Answered, Outcome, answer_of
+from tocsin.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing asked of one entity. ``event`` is a contract of ``domain``; the rest is the HTTP request."""
+
+    domain: str
+    entity: str
+    event: Any
+    method: str
+    path: str
+    body: bytes = b""
+    idempotency_key: str = ""
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Publishes commands and answers them. ``wait_seconds``: how long a client is kept waiting for the decision."""
+
+    publisher: Publisher
+    outcomes: Outcomes
+    partitions: int
+    wait_seconds: float
+
+    async def run(self, command: Command, request: Request) -> Answered:
+        """The decision's answer, or 202 with a status link when it takes longer. Raises Problem 422, 503."""
+        event_id = new_ids(1)[0]
+        if command.idempotency_key:
+            event_id = keyed_id(request.workspace, command.method, command.path, command.idempotency_key)
+            if known := await self.outcomes.now(request.workspace, event_id):
+                return _replay(known, command)
+        attributes = envelope(
+            command.domain,
+            type(command.event),
+            event_id,
+            request,
+            sender_given=bool(command.idempotency_key),
+            outcome="wait",
+            request_digest=command.digest,
+        )
+        with self.outcomes.expected(request.workspace, event_id) as woken:
+            await self.publisher.publish(
+                record(command.domain, command.entity, command.event, attributes, self.partitions)
+            )
+            found = await self.outcomes.within(self.wait_seconds, woken, request.workspace, event_id)
+        return _replay(found, command) if found else _later(event_id)
+
+
+def _replay(outcome: Outcome, command: Command) -> Answered:
+    # two requests with one key may have been on their way at once; the first one decided was this
+    if outcome.request_digest != command.digest:
+        raise Problem(
+            422,
+            "idempotency-key-reused",
+            "The Idempotency-Key was used for another request",
+            "Repeat the request with the body it was first sent with, or use another key",
+        )
+    return answer_of(outcome)
+
+
+def _later(event_id: str) -> Answered:
+    status_url = f"/commands/{event_id}"
+    body = orjson.dumps({"event_id": event_id, "status_url": status_url})
+    return Answered(202, body, {"Location": status_url, "Retry-After": "1"})

@@ -1,0 +1,84 @@
+"""Waiting for the decision about a request: woken by NOTIFY, with a look at the outcomes table as fallback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+import structlog
+
+from tocsin import outcomes
+from tocsin.database import UNAVAILABLE
+from tocsin.outcomes import Outcome
+
+log = structlog.get_logger(__name__)
+
+Find = Callable[[str, str], Awaitable[Outcome | None]]
+
+POLL_SECONDS: Final = 0.5
+
+
+class Outcomes:
+    """Finds outcomes, waiting for them when asked to. The database may be down: then nothing is found."""
+
+    def __init__(self, find: Find, poll_seconds: float = POLL_SECONDS) -> None:
+        self._find = find
+        self._poll_seconds = poll_seconds
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    @classmethod
+    def of(cls, pool: Any) -> Outcomes:
+        """Looks in ``tocsin.outcomes`` through an asyncpg pool."""
+
+        async def find(workspace: str, event_id: str) -> Outcome | None:
+            return await outcomes.find(pool, workspace, event_id)
+
+        return cls(find)
+
+    async def now(self, workspace: str, event_id: str) -> Outcome | None:
+        try:
+            return await self._find(workspace, event_id)
+        except UNAVAILABLE as error:
+            log.warning("outcomes cannot be read", error=type(error).__name__)
+            return None
+
+    @contextlib.contextmanager
+    def expected(self, workspace: str, event_id: str) -> Iterator[asyncio.Event]:
+        """Registers for the outcome. To be entered before the request is published, or its NOTIFY may be missed."""
+        name, event = f"{workspace}/{event_id}", asyncio.Event()
+        self._waiting[name].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[name].discard(event)
+            if not self._waiting[name]:
+                del self._waiting[name]
+
+    async def within(self, seconds: float, woken: asyncio.Event, workspace: str, event_id: str) -> Outcome | None:
+        """The outcome, or None when it did not come in time."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        while True:
+            remaining = deadline - loop.time()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), max(0.0, min(self._poll_seconds, remaining)))
+            woken.clear()
+            if found := await self.now(workspace, event_id):
+                return found
+            if loop.time() >= deadline:
+                return None
+
+    def notified(self, payload: str) -> None:
+        """Wakes whoever waits for one of the names: ``workspace/event_id``, separated by spaces."""
+        for name in payload.split():
+            for event in self._waiting.get(name, ()):
+                event.set()
+
+    def wake_all(self) -> None:
+        """After a reconnect: whatever was notified meanwhile has been missed."""
+        for events in self._waiting.values():
+            for event in events:
+                event.set()

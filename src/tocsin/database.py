@@ -1,0 +1,117 @@
+"""PostgreSQL for every role: pools, engines and LISTEN that survive a database that comes and goes.
+
+DSNs have the form ``postgresql://user:password@host/name`` or, for a socket directory,
+``postgresql://postgres:@/postgres?host=/run/…``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+log = structlog.get_logger(__name__)
+
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+COMMAND_TIMEOUT_SECONDS: Final = 5.0
+_LISTEN_RETRY_SECONDS: Final = (0.1, 0.5, 1.0, 2.0)
+_PROBE_SECONDS: Final = 10.0
+
+# What a caller sees when the database is gone, slow or refuses; programming errors are not among them.
+UNAVAILABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+)
+
+
+async def pool(dsn: str, *, application: str, size: int = 10) -> asyncpg.Pool[Any]:
+    """A pool that connects on first use, so that a role starts, and keeps what it can do, without the database."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        server_settings={"application_name": f"tocsin-{application}"},
+    )
+
+
+def sqlalchemy_url(dsn: str) -> str:
+    """The same DSN for SQLAlchemy on asyncpg."""
+    _, separator, rest = dsn.partition("://")
+    return f"postgresql+asyncpg{separator}{rest}"
+
+
+def engine(dsn: str, *, application: str, size: int = 10, **options: Any) -> AsyncEngine:
+    """An engine that connects on first use and checks a connection before it is handed out."""
+    return create_async_engine(
+        sqlalchemy_url(dsn),
+        pool_size=size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT_SECONDS,
+            "command_timeout": COMMAND_TIMEOUT_SECONDS,
+            "server_settings": {"application_name": f"tocsin-{application}"},
+        },
+        **options,
+    )
+
+
+async def listen(
+    dsn: str, channels: Mapping[str, Callable[[str], None]], connected: Callable[[], None], *, application: str
+) -> None:
+    """Calls ``channels[channel](payload)`` for every NOTIFY, until cancelled; reconnects for ever.
+
+    ``connected`` is called after every (re)connect: what was notified before it has been missed and must be looked up.
+    """
+    attempt = 0
+    while True:
+        try:
+            connection = await asyncpg.connect(
+                dsn,
+                timeout=CONNECT_TIMEOUT_SECONDS,
+                command_timeout=COMMAND_TIMEOUT_SECONDS,
+                server_settings={"application_name": f"tocsin-{application}-listen"},
+            )
+            try:
+                await _subscribe(connection, channels)
+                connected()
+                attempt = 0
+                await _until_lost(connection)
+            finally:
+                connection.terminate()
+        except UNAVAILABLE as error:
+            if attempt == 0:
+                log.warning("not listening to the database; trying on", error=type(error).__name__)
+        await asyncio.sleep(_LISTEN_RETRY_SECONDS[min(attempt, len(_LISTEN_RETRY_SECONDS) - 1)])
+        attempt += 1
+
+
+async def _subscribe(connection: Any, channels: Mapping[str, Callable[[str], None]]) -> None:
+    def dispatch(_connection: Any, _process: int, channel: str, payload: object) -> None:
+        channels[channel](str(payload))
+
+    for channel in channels:
+        await connection.add_listener(channel, dispatch)
+
+
+async def _until_lost(connection: Any) -> None:
+    """Returns when the connection is closed. A host that vanished says nothing, so it is asked now and then."""
+    lost = asyncio.Event()
+    connection.add_termination_listener(lambda _: lost.set())
+    while not connection.is_closed():
+        try:
+            await asyncio.wait_for(lost.wait(), _PROBE_SECONDS)
+        except TimeoutError:
+            await connection.execute("SELECT 1")
