@@ -19,6 +19,8 @@ import orjson
 import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
+from tocsin.settings import Settings, settings
+
 MAX_FILE_BYTES: Final = 10 * 1024 * 1024
 MASK: Final = "***"
 _SECRET_NAME: Final = re.compile(r"key|token|secret|password|passwd|authorization|cookie|pepper|credential", re.I)
@@ -30,17 +32,13 @@ _SECRET_TEXT: Final = (
 )
 
 
-def configure(
-    role: str,
-    *,
-    level: str = "INFO",
-    directory: Path | None = None,
-    retention_days: int = 14,
-) -> None:
-    """Routes all logging of this process; ``role`` is in every line. Called once, before anything logs."""
+def configure(role: str, current: Settings | None = None) -> None:
+    """Routes all logging of this process as the settings say; ``role`` is in every line. Call once, before logging."""
+    current = current or settings()
+    level, directory = current.log_level, current.log_dir
     handler: logging.Handler
     if directory is not None:
-        handler = DatedFileHandler(directory, role, retention_days)
+        handler = DatedFileHandler(directory, role, current.log_retention_days)
     else:
         handler = logging.StreamHandler(sys.stdout)
     console = directory is None and sys.stdout.isatty()

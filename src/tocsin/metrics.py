@@ -12,6 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from tocsin.errors import StartError
+from tocsin.settings import settings
 
 Live = Callable[[], bool]
 _REQUEST_TIMEOUT_SECONDS: Final = 5
@@ -21,13 +22,14 @@ def serve(
     port: int,
     live: Live = lambda: True,
     *,
-    host: str = "127.0.0.1",
+    host: str | None = None,
     registry: CollectorRegistry = REGISTRY,
 ) -> ThreadingHTTPServer:
     """Serves until ``shutdown()`` of the returned server; ``live`` False makes ``/health/live`` answer 503.
 
-    Raises StartError when the port is taken.
+    ``host``: default as the settings say. Raises StartError when the port is taken.
     """
+    host = settings().metrics_host if host is None else host
 
     class Handler(BaseHTTPRequestHandler):
         timeout = _REQUEST_TIMEOUT_SECONDS  # a scraper that never finishes its request

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from tocsin.embedded import runtime
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
 
@@ -15,7 +17,9 @@ CommaList = Annotated[tuple[str, ...], NoDecode]
 class Settings(BaseSettings):
     """One immutable object; an invalid value is refused at start with the name of the variable."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     # where things are
     database_url: str = Field("", description="PostgreSQL DSN; empty = the embedded one")
@@ -62,8 +66,29 @@ class Settings(BaseSettings):
         """Unversioned routes answer without a key: as set, else only on loopback."""
         return self.loopback if self.open_unversioned is None else self.open_unversioned
 
+    @property
+    def metrics_host(self) -> str:
+        """Where the roles serve their metrics: on loopback like the API, or on every address (inside a container)."""
+        return "127.0.0.1" if self.loopback else "0.0.0.0"
+
+    @property
+    def kafka(self) -> str:
+        """Bootstrap servers: as set, else of the embedded run in the data directory. Raises NotRunning."""
+        return self.kafka_bootstrap_servers or runtime.running(self.data_dir).kafka
+
+    @property
+    def database(self) -> str:
+        """PostgreSQL DSN: as set, else of the embedded run in the data directory. Raises NotRunning."""
+        return self.database_url or runtime.running(self.data_dir).database
+
+
+_GENERATED: Final = {"key_pepper": "TOCSIN_KEY_PEPPER", "encryption_keys": "TOCSIN_ENCRYPTION_KEYS"}
+
 
 @functools.cache
 def settings() -> Settings:
-    """The settings of this process."""
-    return Settings()
+    """The settings of this process; secrets that are not set come from the data directory of the embedded run."""
+    current = Settings()
+    kept = {} if current.database_url else runtime.generated_secrets(current.data_dir)
+    missing = {field: kept[name] for field, name in _GENERATED.items() if name in kept and not getattr(current, field)}
+    return current.model_copy(update={field: SecretStr(value) for field, value in missing.items()})
