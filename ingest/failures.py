@@ -14,6 +14,7 @@ from tocsin.events.tickets import DOMAIN, FailureReported
 from tocsin.ingest.publish import Publisher, Record
 from tocsin.ingest.records import (
     Request,
+    encode,
     envelope,
     event_record,
     keyed_id,
@@ -26,7 +27,6 @@ from tocsin.ingest.sources.json_text import check_encoding, unreadable
 from tocsin.problems import FieldError, Problem, invalid
 
 MAX_ITEMS: Final = 5_000
-_encode: Final = msgspec.json.Encoder().encode
 _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
@@ -76,7 +76,7 @@ class Failures:
         await self.publisher.publish(record(DOMAIN, report.entity, report.event, attributes, self.partitions))
         status_url = f"/commands/{event_id}"
         answer = Accepted(event_id, report.event.identifier, report.event.identity_reason, status_url, report.entity)
-        return _encode(answer), status_url
+        return encode(answer), status_url
 
     async def report_all(self, items: Sequence[bytes | msgspec.Raw], key: str, request: Request) -> tuple[int, bytes]:
         """Publishes many reports; returns 202, or 422 when none could be accepted, and the JSON answer.
@@ -89,7 +89,7 @@ class Failures:
         if records:
             await self.publisher.publish_all(records)
         body = BatchResult(len(records), len(results) - len(records), results)
-        return (202 if records or not results else 422), _encode(body)
+        return (202 if records or not results else 422), encode(body)
 
     def _read_all(
         self, items: Sequence[bytes | msgspec.Raw], key: str, request: Request

@@ -20,7 +20,7 @@ from tocsin.ingest.publish import Record
 SOURCE: Final = "/tocsin/ingest"
 # Ids made from an Idempotency-Key; the namespace is a constant of this project, any value would do.
 _NAMESPACE: Final = uuid.UUID("6f6e1a52-7d5c-5b0e-9d0a-1f0f6a3c7b11")
-_encode: Final = msgspec.json.Encoder().encode
+encode: Final = msgspec.json.Encoder().encode
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ def record(domain: str, entity: str, event: object, attributes: Envelope, partit
 def event_record(
     domain: str, key: bytes, event: object, headers: Sequence[tuple[str, bytes]], partitions: int
 ) -> Record:
-    return Record(events_topic(domain), partition_of(key, partitions), key, _encode(event), headers)
+    return Record(events_topic(domain), partition_of(key, partitions), key, encode(event), headers)
 
 
 def payload_record(payload: bytes, partitions: int) -> Record:

@@ -15,6 +15,7 @@ from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.types import Send
 
@@ -231,6 +232,12 @@ _DESCRIPTIONS: Final = {
     500: "Internal error; the log explains it under `correlation_id`",
     503: "A dependency is down; retry after `Retry-After` seconds",
 }
+
+
+def component_schemas() -> dict[str, Any]:
+    """The schemas that ``responses`` refers to."""
+    _, found = models_json_schema([(ProblemModel, "serialization")], ref_template="#/components/schemas/{model}")
+    return dict(found["$defs"])
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -1,0 +1,68 @@
+"""The parts of stage 1, put together: what a role with ingest routes starts, stops and mounts."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import asyncpg
+from starlette.types import ASGIApp
+
+from tocsin.authentication import Authenticator
+from tocsin.ingest.commands import Commands
+from tocsin.ingest.failures import Failures
+from tocsin.ingest.kafka import KafkaPublisher
+from tocsin.ingest.policies import PolicyPublisher
+from tocsin.ingest.publish import Publisher
+from tocsin.ingest.routes import failures, failures_documentation, tickets
+from tocsin.ingest.waiting import Outcomes
+from tocsin.openapi import Application
+from tocsin.policies import read_tickets_policy
+from tocsin.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """Stage 1 of one process. ``policies`` is absent where another process watches the files."""
+
+    publisher: Publisher
+    outcomes: Outcomes
+    authenticator: Authenticator
+    partitions: int
+    wait_seconds: float
+    policies: PolicyPublisher | None = None
+
+    def mount(self, app: Application) -> Mapping[tuple[str, str], ASGIApp]:
+        """Adds the routes to the application; returns those that are to be answered in front of it."""
+        hot = failures.FailureRoutes(Failures(self.publisher, self.partitions), self.authenticator)
+        app.include_router(failures.router(hot))
+        app.component_schemas |= failures_documentation.component_schemas()
+        commands = Commands(self.publisher, self.outcomes, self.partitions, self.wait_seconds)
+        app.include_router(tickets.router(commands))
+        return hot.table()
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Starts the producer and the policy watch; stops them, flushing what is pending."""
+        if isinstance(self.publisher, KafkaPublisher):
+            await self.publisher.start()
+        watch = None if self.policies is None else asyncio.create_task(self.policies.run())
+        try:
+            yield
+        finally:
+            if watch is not None:
+                watch.cancel()
+                await asyncio.gather(watch, return_exceptions=True)
+            if isinstance(self.publisher, KafkaPublisher):
+                await self.publisher.stop()
+
+
+def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticator: Authenticator) -> Gateway:
+    """The gateway as the settings describe it."""
+    publisher = KafkaPublisher(settings.kafka)
+    policies = PolicyPublisher(publisher, settings.partitions, settings.tickets_config_path, read_tickets_policy)
+    return Gateway(
+        publisher, Outcomes.of(pool), authenticator, settings.partitions, settings.command_wait_seconds, policies
+    )

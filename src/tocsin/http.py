@@ -1,0 +1,113 @@
+"""The HTTP roles: ``tocsin http`` takes events in and answers queries, ``ingest`` and ``api`` do one of the two."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any
+
+import uvloop
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tocsin import authentication, database, keys, outcomes
+from tocsin.asgi import surround
+from tocsin.authentication import Authenticator
+from tocsin.ingest.gateway import Gateway, gateway
+from tocsin.key_ring import KeyRing
+from tocsin.openapi import application
+from tocsin.server import serve
+from tocsin.settings import Settings, settings
+
+
+class Front:
+    """Answers the hot routes itself and leaves everything else to FastAPI."""
+
+    def __init__(self, app: FastAPI, hot: Mapping[tuple[str, str], ASGIApp]) -> None:
+        self.app = app
+        self._hot = dict(hot)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (app := self._hot.get((scope["method"], scope["path"]))):
+            scope["tocsin.route"] = scope["path"]
+            await app(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+def compose(gateway: Gateway | None, authenticator: Authenticator) -> tuple[ASGIApp, FastAPI]:
+    """The application as a server runs it, and the FastAPI application inside it."""
+    app = application()
+    authentication.install(app, authenticator)
+    hot = {} if gateway is None else gateway.mount(app)
+    return surround(Front(app, hot)), app
+
+
+@contextlib.asynccontextmanager
+async def running(role: str, configuration: Settings, *, ingest: bool, api: bool) -> AsyncIterator[ASGIApp]:
+    """The application with everything it needs started: pool, keys, listener, producer, policy watch.
+
+    Neither Kafka nor PostgreSQL has to be there: what needs them answers 503 until they are.
+    """
+    pool = await database.pool(configuration.database, application=role)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(pool.terminate)
+        ring = KeyRing(pool)
+        authenticator = Authenticator(
+            ring,
+            configuration.key_pepper.get_secret_value(),
+            configuration.unversioned_is_open,
+            configuration.loopback,
+        )
+        entrance = gateway(configuration, pool, authenticator) if ingest else None
+        outer, app = compose(entrance, authenticator)
+        app.state.pool = pool
+        app.state.settings = configuration
+        if entrance is not None:
+            await stack.enter_async_context(entrance.running())
+        await stack.enter_async_context(_background(ring.run(), _listening(role, configuration, ring, entrance)))
+        yield outer
+
+
+def _listening(
+    role: str, configuration: Settings, ring: KeyRing, entrance: Gateway | None
+) -> Coroutine[Any, Any, None]:
+    channels: dict[str, Callable[[str], None]] = {keys.CHANNEL: ring.changed}
+    if entrance is not None:
+        channels[outcomes.CHANNEL] = entrance.outcomes.notified
+
+    def connected() -> None:
+        ring.changed()
+        if entrance is not None:
+            entrance.outcomes.wake_all()
+
+    return database.listen(configuration.database, channels, connected, application=role)
+
+
+@contextlib.asynccontextmanager
+async def _background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs them beside the body; one that fails ends the body too, since nothing works rightly without it."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coroutine) for coroutine in coroutines]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+def run(role: str = "http", *, ingest: bool = True, api: bool = True) -> None:
+    """Serves on ``API_HOST:API_PORT`` until SIGTERM or SIGINT."""
+    uvloop.run(_run(role, settings(), ingest=ingest, api=api))
+
+
+def run_ingest() -> None:
+    run("ingest", api=False)
+
+
+def run_api() -> None:
+    run("api", ingest=False)
+
+
+async def _run(role: str, configuration: Settings, *, ingest: bool, api: bool) -> None:
+    async with running(role, configuration, ingest=ingest, api=api) as app:
+        await serve(app, configuration.api_host, configuration.api_port, configuration.forwarded_allow_ips)

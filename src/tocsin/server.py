@@ -1,0 +1,95 @@
+"""uvicorn with a deadline for receiving: neither half-sent requests nor silent connections hold a socket for ever."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# A request must have arrived after this, plus the time its size takes at the slowest rate that is waited for.
+RECEIPT_SECONDS: Final = 8.0
+SLOWEST_BYTES_PER_SECOND: Final = 64 * 1024
+KEEP_ALIVE_SECONDS: Final = 30
+GRACE_SECONDS: Final = 20
+# After an early answer (413) the rest of the body is read and thrown away for so long, so that the client, still
+# sending, sees the answer instead of a reset connection.
+LINGER_SECONDS: Final = 2.0
+
+
+class ReceiptDeadline(HttpToolsProtocol):
+    """Knows since when it has been receiving; the server closes those that take too long."""
+
+    receiving_since: float | None = None
+    received_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._begin()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._begin()
+
+    def on_body(self, body: bytes) -> None:
+        self.received_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.receiving_since = None
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.receiving_since is not None and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self.loop.call_later(LINGER_SECONDS, self._close_if_receiving, self.receiving_since)
+
+    def overdue(self, now: float) -> bool:
+        """Whether the request being received should have arrived; not while the application makes it wait."""
+        if self.receiving_since is None or self.flow.read_paused:
+            return False
+        return now > self.receiving_since + RECEIPT_SECONDS + self.received_bytes / SLOWEST_BYTES_PER_SECOND
+
+    def _begin(self) -> None:
+        self.receiving_since = self.loop.time()
+        self.received_bytes = 0
+
+    def _close_if_receiving(self, since: float) -> None:
+        if self.receiving_since == since:
+            self.transport.close()
+
+
+class Server(uvicorn.Server):
+    """Looks once a second for connections whose deadline has passed."""
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, ReceiptDeadline) and connection.overdue(now):
+                    connection.transport.abort()
+        return await super().on_tick(counter)
+
+
+async def serve(app: ASGIApp, host: str, port: int, forwarded_allow_ips: str) -> None:
+    """Runs until SIGTERM or SIGINT, then takes no new connections and answers what is under way."""
+    configuration = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=ReceiptDeadline,
+        ws="auto",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=forwarded_allow_ips,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        backlog=4096,
+    )
+    await Server(configuration).serve()
