@@ -27,14 +27,14 @@ ticket_search: Final = Table(
 
 # A lexeme may have 2,046 bytes and a tsvector 1 MiB; messages may be larger than both.
 _WORD: Final = re.compile(r"[^\W_]{1,64}")
-_SEARCHED_CHARACTERS: Final = 4096
+SEARCHED_CHARACTERS: Final = 4096
 
 
 def words(*texts: str) -> str:
     """The distinct words of the first 4,096 characters of each text, lower case, sorted, separated by spaces."""
     found: set[str] = set()
     for text in texts:
-        found.update(_WORD.findall(text[:_SEARCHED_CHARACTERS].lower()))
+        found.update(_WORD.findall(text[:SEARCHED_CHARACTERS].lower()))
     return " ".join(sorted(found))
 
 

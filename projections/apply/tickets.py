@@ -1,0 +1,143 @@
+"""Facts about tickets become row changes. Pure: everything stored that matters comes in as the rows before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from tocsin.events import tickets as contract
+from tocsin.events.topics import facts_topic
+from tocsin.events.vocabulary import UNRESOLVED
+from tocsin.projections.apply.facts import decoder, instant
+from tocsin.projections.apply.ticket_folding import Columns, Folding, Known
+from tocsin.projections.apply.ticket_rows import documents, rows_before
+from tocsin.projections.projection import Changes, Item, Key, Projection
+
+
+def key_of(item: Item) -> Key | None:
+    """The ticket an item changes; None for facts that change none."""
+    if type(item.body) in _COLUMNS:
+        return item.workspace, item.body.ticket_id
+    return None
+
+
+async def read(connection: Any, items: Sequence[Item]) -> dict[Key, Mapping[str, Any]]:
+    return await rows_before(connection, {key for item in items if (key := key_of(item)) is not None})
+
+
+def apply(items: Sequence[Item], before: Mapping[Key, Mapping[str, Any]]) -> Changes:
+    """The rows after these facts, in their order. A fact about an unknown ticket is rejected, a repeat is nothing."""
+    folding = Folding(before)
+    for item in items:
+        columns = _COLUMNS.get(type(item.body))
+        if columns is None:
+            folding.count(item)
+        else:
+            folding.add(item, columns, opens=type(item.body) is contract.TicketOpened)
+    return folding.changes()
+
+
+def subject(fact: Any) -> str:
+    return str(getattr(fact, "ticket_id", "") or getattr(fact, "subject_id", "") or fact.entity)
+
+
+# --- what each fact changes -----------------------------------------------------------------------------------------
+
+
+def _latest(latest: contract.Latest) -> Columns:
+    context = bytes(latest.context)
+    return {
+        "message": latest.message,
+        "severity": latest.severity,
+        "source": latest.source,
+        "step": latest.step,
+        "run_url": latest.run_url,
+        "context": context.decode() if context else None,
+        "context_digest": latest.context_digest or None,
+    }
+
+
+def _opened(fact: contract.TicketOpened, _ticket: Known) -> Columns:
+    at, first_seen_at = instant(fact.at), instant(fact.first_seen_at)
+    return {
+        **_latest(fact.latest),
+        "episode": fact.episode,
+        "previous_ticket_id": fact.previous_ticket_id or None,
+        "workflow": fact.workflow,
+        "identifier": fact.identifier,
+        "identity_reason": fact.identity_reason,
+        "status": fact.status,
+        "hidden": False,
+        "occurrences": fact.occurrences,
+        "deliveries": fact.deliveries,
+        "first_seen_at": first_seen_at,
+        "last_seen_at": first_seen_at,
+        "created_at": at,
+        "updated_at": at,
+        "resolved_at": None,
+        "reopen_until": None,
+    }
+
+
+def _counted(fact: contract.OccurrencesCounted, _ticket: Known) -> Columns:
+    counted = {
+        "occurrences": fact.occurrences,
+        "deliveries": fact.deliveries,
+        "last_seen_at": instant(fact.last_seen_at),
+        "updated_at": instant(fact.at),
+    }
+    return counted if fact.latest is None else counted | _latest(fact.latest)
+
+
+def _reopened(fact: contract.TicketReopened, _ticket: Known) -> Columns:
+    return {
+        **_latest(fact.latest),
+        "status": fact.status,
+        "resolved_at": None,
+        "reopen_until": None,
+        "hidden": False,
+        "occurrences": fact.occurrences,
+        "deliveries": fact.deliveries,
+        "last_seen_at": instant(fact.last_seen_at),
+        "updated_at": instant(fact.at),
+    }
+
+
+def _status_changed(fact: contract.StatusChanged, ticket: Known) -> Columns:
+    return {
+        "status": fact.status,
+        "resolved_at": instant(fact.resolved_at) if fact.resolved_at else None,
+        "reopen_until": instant(fact.reopen_until) if fact.reopen_until else None,
+        # a re-open unhides
+        "hidden": ticket.get("hidden") and fact.status not in UNRESOLVED,
+        "updated_at": instant(fact.at),
+    }
+
+
+def _hidden(fact: contract.TicketHidden, _ticket: Known) -> Columns:
+    return {"hidden": True, "updated_at": instant(fact.at)}
+
+
+def _window_ended(_fact: contract.ReopenWindowEnded, _ticket: Known) -> Columns:
+    """Only the version moves: nobody touched the ticket, and ``reopen_until`` has said it all along."""
+    return {}
+
+
+_COLUMNS: Final[Mapping[type[Any], Callable[[Any, Known], Columns]]] = {
+    contract.TicketOpened: _opened,
+    contract.OccurrencesCounted: _counted,
+    contract.TicketReopened: _reopened,
+    contract.StatusChanged: _status_changed,
+    contract.TicketHidden: _hidden,
+    contract.ReopenWindowEnded: _window_ended,
+}
+
+TICKETS: Final = Projection(
+    contract.DOMAIN,
+    facts_topic(contract.DOMAIN),
+    decoder(contract.FACTS),
+    read,
+    apply,
+    subject,
+    documents,
+)
