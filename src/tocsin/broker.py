@@ -106,6 +106,15 @@ async def ensure_topics(
     return TopicReport(created, drift, corrected=bool(drift) and correct)
 
 
+async def compare(bootstrap: str, table: Sequence[Topic], partitions: int) -> tuple[list[str], tuple[Drift, ...]]:
+    """The missing topics and the drifted settings; changes nothing. Raises StartError as ``ensure_topics``."""
+    async with administration(bootstrap) as admin:
+        existing = set(await admin.list_topics())
+        present = [topic for topic in table if topic.name in existing]
+        await _check_partitions(admin, present, partitions)
+        return [topic.name for topic in table if topic.name not in existing], await _drift(admin, present)
+
+
 async def _create(admin: AIOKafkaAdminClient, topics: Sequence[Topic], partitions: int) -> tuple[str, ...]:
     if not topics:
         return ()

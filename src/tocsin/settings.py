@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         return self.loopback if self.open_unversioned is None else self.open_unversioned
 
     @property
+    def reachable_host(self) -> str:
+        """How a client on this machine reaches the API."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)
+
+    @property
     def metrics_host(self) -> str:
         """Where the roles serve their metrics: on loopback like the API, or on every address (inside a container)."""
         return "127.0.0.1" if self.loopback else "0.0.0.0"

@@ -1,0 +1,116 @@
+"""``tocsin keys``: API keys of a workspace."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Annotated
+
+import typer
+
+from tocsin.errors import StartError
+
+app = typer.Typer(help="Create, list, revoke and rotate API keys.", no_args_is_help=True)
+
+Prefix = Annotated[str, typer.Argument(help="The eight characters after tocsin_, as 'tocsin keys list' shows them.")]
+
+
+@app.command()
+def create(
+    workspace: Annotated[str, typer.Option("--workspace", "-w", help="Workspace the key belongs to.")],
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    scopes: Annotated[
+        str, typer.Option(help="Comma-separated: ingest, read, write, admin, metrics.")
+    ] = "ingest,read,write",
+) -> None:
+    """Create a key. It alone is printed on stdout, once; it is kept nowhere.
+
+    Example:  KEY=$(tocsin keys create --workspace default --scopes ingest)
+    """
+    from tocsin.keys import SCOPES
+
+    chosen = [scope.strip() for scope in scopes.split(",") if scope.strip()]
+    if unknown := [scope for scope in chosen if scope not in SCOPES]:
+        raise StartError(f"There is no scope {', '.join(unknown)}; there are {', '.join(SCOPES)}.")
+    typer.echo(asyncio.run(_create(workspace, name, chosen)))
+
+
+async def _create(workspace: str, name: str, scopes: list[str]) -> str:
+    from tocsin import keys
+    from tocsin.cli.database import connection
+
+    async with connection() as opened:
+        found = [scope for scope in keys.SCOPES if scope in scopes]
+        return (await keys.create(opened, _pepper(), workspace, name, found))[1]
+
+
+@app.command("list")
+def list_keys(
+    workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")] = None,
+) -> None:
+    """List keys: prefixes, never the keys."""
+    asyncio.run(_list(workspace))
+
+
+async def _list(workspace: str | None) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from tocsin import keys
+    from tocsin.cli.database import connection
+
+    async with connection() as opened:
+        found = await keys.every(opened, workspace)
+    table = Table("prefix", "workspace", "name", "scopes", "created", "state")
+    for key in found:
+        ends = f"until {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "live"
+        state = f"revoked {key.revoked_at:%Y-%m-%d %H:%M}Z" if key.revoked_at else ends
+        created = f"{key.created_at:%Y-%m-%d %H:%M}Z"
+        table.add_row(key.prefix, key.workspace, key.name, ",".join(key.scopes), created, state)
+    Console().print(table)
+
+
+@app.command()
+def revoke(prefix: Prefix) -> None:
+    """End a key at once, in every process."""
+    asyncio.run(_revoke(prefix))
+    typer.echo(f"{prefix} is revoked.")
+
+
+async def _revoke(prefix: str) -> None:
+    from tocsin import keys
+    from tocsin.cli.database import connection
+
+    async with connection() as opened:
+        try:
+            await keys.revoke(opened, prefix)
+        except keys.UnknownKey:
+            raise StartError(f"No live key has the prefix {prefix}.") from None
+
+
+@app.command()
+def rotate(
+    prefix: Prefix, grace_hours: Annotated[float, typer.Option(help="How long the old key still works.")] = 24
+) -> None:
+    """Print a successor of a key; the old one keeps working for the grace."""
+    typer.echo(asyncio.run(_rotate(prefix, timedelta(hours=grace_hours))))
+
+
+async def _rotate(prefix: str, grace: timedelta) -> str:
+    from tocsin import keys
+    from tocsin.cli.database import connection
+
+    async with connection() as opened:
+        try:
+            return (await keys.rotate(opened, _pepper(), prefix, grace))[1]
+        except keys.UnknownKey:
+            raise StartError(f"No live key has the prefix {prefix}.") from None
+
+
+def _pepper() -> str:
+    from tocsin.settings import settings
+
+    pepper = settings().key_pepper.get_secret_value()
+    if not pepper:
+        raise StartError("TOCSIN_KEY_PEPPER is not set; keys made without it would not be accepted.")
+    return pepper

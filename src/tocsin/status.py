@@ -1,0 +1,101 @@
+"""How an installation is doing: what answers, and how far each stage is behind, in records and in seconds."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import asyncpg
+
+from tocsin.broker import Lag, administration, committed_positions, lags
+from tocsin.dead_letters import read as read_dead_letters
+from tocsin.embedded.readiness import is_ready
+from tocsin.errors import StartError
+from tocsin.events.topics import DOMAINS, events_topic, facts_topic
+from tocsin.settings import Settings
+
+Positions = dict[tuple[str, int], int]
+
+# of several projections of one topic, the one that is furthest behind
+_OFFSETS: Final = "SELECT topic, partition, min(next_offset) FROM read_model.projection_offsets GROUP BY 1, 2"
+
+
+@dataclass(frozen=True, slots=True)
+class StageLag:
+    """What one stage has not done yet in one partition. ``seconds``: age of the oldest such record."""
+
+    stage: str
+    domain: str
+    partition: int
+    records: int
+    seconds: float
+
+
+@dataclass(slots=True)
+class Status:
+    """``problems``: what does not answer, in sentences; empty when all is well."""
+
+    problems: list[str] = field(default_factory=list)
+    lag: list[StageLag] = field(default_factory=list)
+    dead_letters: int = 0
+
+    @property
+    def healthy(self) -> bool:
+        return not self.problems
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"healthy": self.healthy, **asdict(self)}
+
+
+async def collect(settings: Settings) -> Status:
+    """Asks everything once. Raises NotRunning when no address is known."""
+    found = Status()
+    kafka, database = settings.kafka, settings.database
+    if not await asyncio.to_thread(is_ready, settings.reachable_host, settings.api_port):
+        found.problems.append(f"The HTTP role is not ready at {settings.reachable_host}:{settings.api_port}.")
+    try:
+        projected = await _projected(database)
+    except (OSError, asyncpg.PostgresError) as error:
+        found.problems.append(f"PostgreSQL has no positions: {str(error).splitlines()[0]}.")
+        projected = {}
+    try:
+        positions = {**_beginnings(settings.partitions), **await _decided(kafka, settings.installation), **projected}
+        found.lag = [_of_stage(lag) for lag in await lags(kafka, positions)]
+        found.dead_letters = len([letter async for letter in read_dead_letters(kafka) if not letter.replayed])
+    except StartError as error:
+        found.problems.append(str(error))
+    return found
+
+
+def _beginnings(partitions: int) -> Positions:
+    """Where a stage starts that never came this far."""
+    of_both = [topic(domain) for domain in DOMAINS for topic in (events_topic, facts_topic)]
+    return {(topic, number): 0 for topic in of_both for number in range(partitions)}
+
+
+async def _decided(kafka: str, installation: str) -> Positions:
+    """What the workers committed to their groups, which are named after their domains."""
+    async with administration(kafka) as admin:
+        groups = [name for name, *_ in await admin.list_consumer_groups() if name.startswith(f"{installation}.stream.")]
+    wanted = {events_topic(domain) for domain in DOMAINS}
+    furthest: Positions = {}
+    for group in groups:
+        for key, offset in (await committed_positions(kafka, group)).items():
+            if key[0] in wanted:
+                furthest[key] = max(offset, furthest.get(key, 0))
+    return furthest
+
+
+async def _projected(database: str) -> Positions:
+    connection = await asyncpg.connect(database, timeout=5)
+    try:
+        return {(topic, partition): offset for topic, partition, offset in await connection.fetch(_OFFSETS)}
+    finally:
+        await connection.close()
+
+
+def _of_stage(lag: Lag) -> StageLag:
+    domain = next(name for name in DOMAINS if lag.topic in (events_topic(name), facts_topic(name)))
+    stage = "decide" if lag.topic == events_topic(domain) else "project"
+    return StageLag(stage, domain, lag.partition, lag.records, lag.seconds)
