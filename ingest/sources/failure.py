@@ -16,7 +16,8 @@ from tocsin.events.identity import failure_entity, normalised_message
 from tocsin.events.tickets import FailureReported
 from tocsin.events.times import rfc3339, round_down_ms
 from tocsin.events.topics import INLINE_PAYLOAD_BYTES
-from tocsin.ingest.sources.failure_fields import Fields, check, read, refuse_success, severity_of
+from tocsin.events.vocabulary import SEVERITY_SYNONYMS, Severity
+from tocsin.ingest.sources.failure_fields import Fields, check, read, refuse_success, severity_of, unusual
 from tocsin.ingest.sources.json_text import Members, check_depth, check_encoding, extended, members, one_line
 from tocsin.problems import invalid
 
@@ -49,14 +50,14 @@ def parse(text: bytes, workspace: str, now_ms: int) -> Report:
 
 def parse_item(text: bytes | msgspec.Raw, workspace: str, now_ms: int) -> Report:
     """As ``parse``, for text known to be UTF-8."""
-    check_depth(bytes(text))
     try:
         fields = _decoder.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _read_slowly(text, workspace, now_ms)
-    if errors := check(fields, now_ms):
-        raise invalid(errors)
-    return _report(fields, {}, workspace, now_ms)
+    severity = SEVERITY_SYNONYMS.get(fields.severity)
+    if severity is None or unusual(fields, now_ms):
+        return _read_slowly(text, workspace, now_ms)
+    return _report(fields, severity, {}, workspace, now_ms)
 
 
 def _read_slowly(text: bytes | msgspec.Raw, workspace: str, now_ms: int) -> Report:
@@ -64,26 +65,29 @@ def _read_slowly(text: bytes | msgspec.Raw, workspace: str, now_ms: int) -> Repo
     unread = {error.field for error in errors}
     errors += [error for error in check(fields, now_ms) if error.field not in unread]
     errors += refuse_success(extra)
-    if errors:
+    severity = severity_of(fields)
+    if errors or severity is None:
         raise invalid(errors)
-    return _report(fields, extra, workspace, now_ms)
+    return _report(fields, severity, extra, workspace, now_ms)
 
 
-def _report(fields: Fields, extra: Members, workspace: str, now_ms: int) -> Report:
-    workflow, message, severity = (fields.workflow or "").strip(), fields.message or "", severity_of(fields)
-    assert severity is not None  # noqa: S101 - checked before
-    step = (fields.step or "").strip()
+def _report(fields: Fields, severity: Severity, extra: Members, workspace: str, now_ms: int) -> Report:
+    workflow, message = fields.workflow.strip(), fields.message
+    step = fields.step.strip() if fields.step else ""
     identifier, reason = _identity((fields.identifier or "").strip(), step, message)
-    context = one_line(extended(b"" if bytes(fields.context) == b"null" else bytes(fields.context), extra))
-    large = len(context) > INLINE_PAYLOAD_BYTES
+    context, large = bytes(fields.context), False
+    if context or extra:
+        context = one_line(extended(b"" if context == b"null" else context, extra))
+        check_depth(context)
+        large = len(context) > INLINE_PAYLOAD_BYTES
     event = FailureReported(
         workflow=workflow,
         identifier=identifier,
         identity_reason=reason,
         message=message,
-        occurred_at=rfc3339(now_ms if fields.occurred_at is None else round_down_ms(fields.occurred_at)),
+        occurred_at=rfc3339(round_down_ms(fields.occurred_at) if fields.occurred_at else now_ms),
         severity=severity,
-        source=(fields.source or "").strip() or "api",
+        source=(fields.source and fields.source.strip()) or "api",
         step=step,
         run_url=fields.run_url or "",
         context=msgspec.Raw(b"" if large else context),

@@ -25,22 +25,36 @@ MAX_LENGTHS: Final[Mapping[str, int]] = {
     "source": 100,
 }
 _EVENT_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_WEB: Final = ("https://", "http://")
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Fields(msgspec.Struct, forbid_unknown_fields=True):
-    """A report as sent; null is the same as absent. ``context`` stays text."""
+    """A report as sent, with its context still text. The decoder refuses what is missing or too long."""
 
-    workflow: str | None = None
-    message: str | None = None
-    identifier: str | None = None
-    step: str | None = None
-    severity: str | None = None
+    workflow: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LENGTHS["workflow"])] = ""
+    message: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_LENGTHS["message"])] = ""
+    identifier: Annotated[str, msgspec.Meta(max_length=MAX_LENGTHS["identifier"])] = ""
+    step: Annotated[str, msgspec.Meta(max_length=MAX_LENGTHS["step"])] = ""
+    severity: str = "error"
     context: msgspec.Raw = msgspec.Raw(b"")
     occurred_at: _Instant | None = None
-    run_url: str | None = None
-    source: str | None = None
-    event_id: str | None = None
+    run_url: Annotated[str, msgspec.Meta(max_length=MAX_LENGTHS["run_url"])] = ""
+    source: Annotated[str, msgspec.Meta(max_length=MAX_LENGTHS["source"])] = ""
+    event_id: str = ""
+
+
+def unusual(fields: Fields, now_ms: int) -> bool:
+    """Whether fields of the right types and lengths need a closer look. Cheap, and in doubt True."""
+    texts = "".join((fields.workflow, fields.message, fields.identifier, fields.step, fields.source, fields.run_url))
+    return (
+        "\x00" in texts
+        or not fields.workflow.strip()
+        or not fields.message.strip()
+        or (fields.run_url != "" and not fields.run_url.startswith(_WEB))
+        or (fields.event_id != "" and not _EVENT_ID.fullmatch(fields.event_id))
+        or (fields.occurred_at is not None and bool(_check_instant(fields.occurred_at, now_ms)))
+    )
 
 
 _TEXTS: Final = ("workflow", "message", "identifier", "step", "severity", "run_url", "source", "event_id")
@@ -55,7 +69,9 @@ def read(members: Members) -> tuple[Fields, Members, list[FieldError]]:
     for name, value in members.items():
         try:
             if name in _TEXTS:
-                setattr(fields, name, _text.decode(value))
+                # null is the same as absent
+                if (text := _text.decode(value)) is not None:
+                    setattr(fields, name, text)
             elif name == "occurred_at":
                 fields.occurred_at = _instant.decode(value)
             elif name == "context":
@@ -80,7 +96,7 @@ def check(fields: Fields, now_ms: int) -> list[FieldError]:
     errors = [
         FieldError(name, "missing", f"{name} is required and must not be empty")
         for name, value in (("workflow", fields.workflow), ("message", fields.message))
-        if not value or value.isspace()
+        if not value.strip()
     ]
     for name in _TEXTS:
         value = getattr(fields, name)
@@ -93,10 +109,10 @@ def check(fields: Fields, now_ms: int) -> list[FieldError]:
             errors.append(
                 FieldError(name, "too_long", f"{name} has {len(value)} characters, {limit} are allowed{hint}")
             )
-    if fields.severity and severity_of(fields) is None:
+    if severity_of(fields) is None:
         message = f"severity must be one of {', '.join(SEVERITIES)} (or a synonym such as P1 or high)"
         errors.append(FieldError("severity", "enum", message, SEVERITIES))
-    if fields.run_url and not fields.run_url.lower().startswith(("http://", "https://")):
+    if fields.run_url and not fields.run_url.lower().startswith(_WEB):
         errors.append(FieldError("run_url", "url_scheme", "run_url must start with http:// or https://"))
     if fields.event_id and not _EVENT_ID.fullmatch(fields.event_id):
         message = "event_id must be 1 to 128 letters, digits or . _ : -"
@@ -107,9 +123,7 @@ def check(fields: Fields, now_ms: int) -> list[FieldError]:
 
 
 def severity_of(fields: Fields) -> Severity | None:
-    """The severity meant, None when the word is unknown. Absent means error."""
-    if not fields.severity:
-        return "error"
+    """The severity meant, None when the word is unknown."""
     return SEVERITY_SYNONYMS.get(fields.severity.strip().lower())
 
 

@@ -5,13 +5,14 @@ Order from the outside: correlation id, observation (with the answer to bugs), l
 
 from __future__ import annotations
 
+import os
 import re
 import time
 from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
-from asgi_correlation_id import CorrelationIdMiddleware
+from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -41,6 +42,7 @@ def surround(app: ASGIApp) -> ASGIApp:
     return CorrelationIdMiddleware(
         Observed(BodyLimits(app)),
         header_name=CORRELATION_HEADER,
+        generator=lambda: os.urandom(16).hex(),
         validator=lambda value: _CORRELATION_ID.fullmatch(value) is not None,
     )
 
@@ -183,6 +185,8 @@ class Observed:
             return
         began = time.perf_counter()
         status = 0
+        # every line logged for this request, by whomever, carries the id
+        structlog.contextvars.bind_contextvars(correlation_id=correlation_id.get())
 
         async def observed_send(message: Message) -> None:
             nonlocal status
