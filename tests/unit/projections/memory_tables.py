@@ -1,0 +1,81 @@
+"""The ticket tables in memory: the meaning of each bulk statement, said again in Python."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tocsin.projections.apply import ticket_rows as rows
+from tocsin.projections.apply.tickets import TICKETS, apply, key_of
+from tocsin.projections.projection import Changes, Record, Rejected, Row
+
+Tables = dict[str, dict[Any, Any]]
+_WITH_STATUS = ("resolved_at", "reopen_until")
+_WITH_MESSAGE = ("context", "context_digest")
+
+
+class MemoryTables:
+    def __init__(self) -> None:
+        self.tables: Tables = defaultdict(dict)
+        self.rejected: list[Rejected] = []
+
+    def project(self, records: Sequence[Record]) -> Changes:
+        items = [TICKETS.decode(record) for record in records]
+        known = self.tables["tickets"]
+        before = {key: known[key] for item in items if (key := key_of(item)) in known and key is not None}
+        changes = apply(items, before)
+        for write, values in changes.rows:
+            for row in values:
+                _MEANINGS[write](self.tables, dict(zip(write.columns, row, strict=True)), row)
+        self.rejected += changes.rejected
+        return changes
+
+
+def _opened(tables: Tables, row: dict[str, Any], _: Row) -> None:
+    key = row["workspace"], row["ticket_id"]
+    old = tables["tickets"].get(key)
+    if old is None or old["version"] <= row["version"]:
+        tables["tickets"][key] = row
+
+
+def _changed(tables: Tables, row: dict[str, Any], _: Row) -> None:
+    old = tables["tickets"][row["workspace"], row["ticket_id"]]
+    if old["version"] > row["version"]:
+        return
+    for name, value in row.items():
+        together = (name in _WITH_STATUS and row["status"] is not None) or (
+            name in _WITH_MESSAGE and row["message"] is not None
+        )
+        if value is not None or together:
+            old[name] = value
+
+
+def _history(tables: Tables, row: dict[str, Any], _: Row) -> None:
+    tables["history"].setdefault((row["ticket_id"], row["partition"], row["offset"]), row)
+
+
+def _search(tables: Tables, row: dict[str, Any], _: Row) -> None:
+    tables["search"][row["workspace"], row["ticket_id"]] = row
+
+
+def _adding(name: str, keys: int) -> Callable[[Tables, dict[str, Any], Row], None]:
+    def add(tables: Tables, _: dict[str, Any], row: Row) -> None:
+        key, values = row[:keys], row[keys:]
+        old = tables[name].get(key, (0,) * len(values))
+        tables[name][key] = tuple(map(sum, zip(old, values, strict=True)))
+        if name == "counts" and tables[name][key] == (0,):
+            del tables[name][key]
+
+    return add
+
+
+_MEANINGS = {
+    rows.OPENED: _opened,
+    rows.CHANGED: _changed,
+    rows.HISTORY: _history,
+    rows.SEARCH: _search,
+    rows.OCCURRENCES: _adding("occurrences", 3),
+    rows.COUNTS: _adding("counts", 7),
+    rows.COUNTERS: _adding("counters", 3),
+}
