@@ -102,6 +102,8 @@ class Authenticator:
             if self._bound_to_loopback and _is_loopback(client_address(connection)):
                 return SCRAPER
         elif self._unversioned_open and scope in ANYBODY.scopes and not path.startswith(_KEYED_PREFIXES):
+            if _from_another_site(connection["headers"]):
+                raise _unauthenticated("A page of another site must send an API key")
             return ANYBODY
         # no attempt at a key, so nothing to count
         raise _unauthenticated("Send an API key as x-api-key or Authorization: Bearer")
@@ -153,6 +155,22 @@ def presented_key(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
     if scheme.lower() == b"basic":
         return _basic_password(credentials)
     return ""
+
+
+def _from_another_site(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    """Whether a browser sent this for a page of another origin.
+
+    Without a key nothing else would keep any web page from writing to a server on the loopback of its reader.
+    """
+    origin = host = None
+    for name, value in headers:
+        if name == b"host":
+            host = value
+        elif name == b"origin":
+            origin = value
+        elif name == b"sec-fetch-site" and value == b"cross-site":
+            return True
+    return origin is not None and origin.partition(b"://")[2] != host
 
 
 def _basic_password(credentials: bytes) -> str:

@@ -22,7 +22,7 @@ Scope = Literal["ingest", "read", "write", "admin", "metrics"]
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 DEFAULT_SCOPES: Final[tuple[Scope, ...]] = ("ingest", "read", "write")
 
-_KEY: Final = re.compile(r"^tocsin_([a-z2-7]{8})_[A-Za-z0-9_-]{43}$")
+_KEY: Final = re.compile(r"tocsin_([a-z2-7]{8})_[A-Za-z0-9_-]{43}")
 _PREFIX_ALPHABET: Final = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -51,7 +51,7 @@ def mint() -> str:
 
 def prefix_of(key: str) -> str | None:
     """The prefix of a well-formed key, else None."""
-    found = _KEY.match(key)
+    found = _KEY.fullmatch(key)
     return found.group(1) if found else None
 
 
