@@ -24,6 +24,7 @@ from tocsin.embedded.readiness import wait_until_ready
 from tocsin.embedded.roles import ROLES, Role, environment
 from tocsin.errors import NotRunning, StartError, from_os_error
 from tocsin.events.topics import topics
+from tocsin.log import configure as configure_log
 from tocsin.log import expire
 from tocsin.settings import Settings
 
@@ -198,6 +199,7 @@ def up(settings: Settings, console: Console) -> None:
         raise StartError(reason)
     data_dir = settings.data_dir.absolute()
     with _exclusive(data_dir):
+        configure_log("up", settings.model_copy(update={"log_dir": settings.log_dir or data_dir / "logs"}))
         try:
             asyncio.run(_run(Supervisor(settings, console)))
         except* StartError as group:

@@ -16,7 +16,7 @@ from tocsin.events import tickets
 from tocsin.events.topics import Topic, events_topic, facts_topic, topics
 
 # One line per domain: the registries of what comes in and of what was decided.
-_TYPES: Final[dict[str, dict[str, type[Any]]]] = {
+_TYPES: Final[dict[str, dict[str, Any]]] = {
     events_topic("tickets"): tickets.EVENTS,
     facts_topic("tickets"): tickets.FACTS,
 }

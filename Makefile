@@ -1,0 +1,70 @@
+# One entry for everything; `make` alone says what there is. The same commands run in CI (.ci/run).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	--python-version 3.11 --extra embedded --group build
+CODE := src ingest streams projections api tests tools bench
+
+.DEFAULT_GOAL := help
+.PHONY: help up install-dev check test-unit test test-long bench lock sizes docs clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+
+up: $(VENV)/.installed ## a running system on http://localhost:8000, from nothing
+	@exec $(BIN)/tocsin up
+
+install-dev: $(VENV)/.installed-dev ## the virtual environment with everything for development
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) tools/check_python.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked requirements"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements.lock requirements-dev.lock pyproject.toml
+	@$(PYTHON) tools/check_python.py
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the locked requirements for development"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(VENV)/.installed $@
+
+check: install-dev ## lint, format, types, import contracts, printed documents
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests tools
+	$(BIN)/lint-imports
+	@$(BIN)/tocsin topics --asyncapi | diff -u docs/asyncapi.json - || { echo "run: make docs"; exit 1; }
+	@$(BIN)/tocsin topics --markdown | diff -u docs/events.md - || { echo "run: make docs"; exit 1; }
+
+test-unit: install-dev ## tests without I/O, in seconds
+	$(BIN)/pytest -q tests/unit
+
+test: test-unit ## every test, against a real Kafka and PostgreSQL; under 8 minutes
+	$(BIN)/pytest -q tests --ignore=tests/unit
+
+test-long: install-dev ## the same with all rounds
+	$(BIN)/pytest -q --long tests
+
+bench: install-dev ## benchmarks; figures in bench/RESULTS.md
+	$(BIN)/python -m bench
+
+lock: ## pin all requirements anew, with hashes (needs uv)
+	$(LOCK) -o requirements.lock pyproject.toml
+	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+docs: install-dev ## print docs/events.md and docs/asyncapi.json from the code
+	$(BIN)/tocsin topics --markdown > docs/events.md
+	$(BIN)/tocsin topics --asyncapi > docs/asyncapi.json
+
+sizes: ## files and functions against the size budget
+	@$(PYTHON) tools/sizes.py
+
+clean: ## remove the virtual environment and caches; data stays in .tocsin
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
+	find $(wildcard $(CODE)) -name __pycache__ -type d -prune -exec rm -rf {} +
