@@ -53,8 +53,11 @@ class TicketState(msgspec.Struct, frozen=True, array_like=True):
         return None
 
     def episode(self, ticket_id: str) -> Episode | None:
-        number = ticket_id.rpartition("-")[2]
-        return next((episode for episode in self.episodes if str(episode.number) == number), None)
+        number = ticket_id[len(self.entity) + 1 :]
+        for episode in reversed(self.episodes):
+            if str(episode.number) == number:
+                return episode
+        return None
 
     def last_resolved(self) -> Episode:
         """The episode resolved last: the one a repeat belongs to. Only asked when none is unresolved."""

@@ -77,7 +77,11 @@ def _opened(state: TicketState | None, received: Received, rule: str, window_ms:
     if state is not None:
         last = state.last_resolved()
         number = state.episodes[-1].number + 1
-        values = {"previous_status": last.status, "resolved_at": rfc3339(last.resolved_at), "reopen_within_ms": window_ms}
+        values = {
+            "previous_status": last.status,
+            "resolved_at": rfc3339(last.resolved_at),
+            "reopen_within_ms": window_ms,
+        }
     return contract.TicketOpened(
         entity=received.entity,
         at=received.at,
@@ -178,9 +182,7 @@ def _status_change(state: TicketState | None, received: Received, policy: Ticket
     if event.status in UNRESOLVED and other is not None and other.number != episode.number:
         detail = "a newer ticket of the same failure is unresolved"
         open_ticket = known.ticket_id(other)
-        return (
-            _refused(received, "change_status", "newer_episode_unresolved", detail, open_ticket_id=open_ticket),
-        )
+        return (_refused(received, "change_status", "newer_episode_unresolved", detail, open_ticket_id=open_ticket),)
     return (_changed(known, episode, received, policy),)
 
 
@@ -291,13 +293,20 @@ def _window_end(episode: Episode, policy: TicketsPolicy) -> int | None:
 
 def next_due(state: TicketState, policy: TicketsPolicy) -> int | None:
     """When the first re-open window of the entity ends, Unix ms; None when none is open."""
-    ends = [end for episode in state.episodes if (end := _window_end(episode, policy)) is not None]
-    return min(ends, default=None)
+    earliest: int | None = None
+    for episode in state.episodes:
+        if episode.window_open:
+            end = _window_end(episode, policy)
+            if end is not None and (earliest is None or end < earliest):
+                earliest = end
+    return earliest
 
 
 def advance(state: TicketState, received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
     facts: list[Fact] = []
     for episode in state.episodes:
+        if not episode.window_open:
+            continue
         end = _window_end(episode, policy)
         if end is not None and end <= received.now:
             facts.append(
@@ -356,4 +365,3 @@ TICKETS: Final[Domain[TicketState, TicketsPolicy]] = Domain(
     fold_key=fold_key,
     fold=fold,
 )
-

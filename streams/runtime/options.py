@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+EXIT_CRASHED: Final = 1
 EXIT_LOST_OWNERSHIP: Final = 3  # fenced, cancelled or an unknown commit: a fresh process joins the group again
 EXIT_CANNOT_OPEN: Final = 4  # state could not be loaded in time, or the log no longer reaches back to the position
 EXIT_FROZEN: Final = 5  # the process stood still longer than its session

@@ -58,6 +58,9 @@ _OPTIONAL = (
 )
 
 
+_REQUIRED_HEADERS = 7  # spec version, content type and the five attributes every event has
+
+
 def to_headers(envelope: Envelope) -> list[tuple[str, bytes]]:
     """The Kafka headers of an event; empty attributes are left out."""
     headers = [
@@ -86,28 +89,24 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
     JSON, or an attribute is not UTF-8. Unknown headers are ignored.
     """
     found = {name: value for name, value in headers if value is not None}
-    get = found.get
-    if get("ce_specversion") != b"1.0":
+    if found.get("ce_specversion") != b"1.0":
         raise EnvelopeError("ce_specversion is not 1.0")
-    if get("content-type", b"application/json") not in JSON_TYPES:
-        raise EnvelopeError(f"content-type {get('content-type')!r} is not application/json")
+    if found.get("content-type", b"application/json") not in JSON_TYPES:
+        raise EnvelopeError(f"content-type {found.get('content-type')!r} is not application/json")
     try:
-        return Envelope(
+        required = (
             found["ce_id"].decode(),
             found["ce_type"].decode(),
             found["ce_source"].decode(),
             found["ce_time"].decode(),
             found["ce_workspace"].decode(),
-            "ce_sendergiven" in found,
-            get("ce_origin", b"").decode(),
-            get("ce_causationid", b"").decode(),
-            int(get("ce_depth", b"0")),
-            get("ce_outcome", b"").decode(),
-            get("ce_requestdigest", b"").decode(),
-            get("ce_correlationid", b"").decode(),
-            get("traceparent", b"").decode(),
         )
+        if len(found) == _REQUIRED_HEADERS:
+            return Envelope(*required)
+        optional = {field: found[header].decode() for header, field in _OPTIONAL if header in found}
+        depth = int(found.get("ce_depth", b"0"))
     except KeyError as missing:
         raise EnvelopeError(f"header {missing.args[0]} is missing") from None
     except ValueError as error:
         raise EnvelopeError(f"a header cannot be read: {error}") from None
+    return Envelope(*required, sender_given="ce_sendergiven" in found, depth=depth, **optional)

@@ -1,0 +1,21 @@
+"""Which domains there are: their decisions and their agents, in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from tocsin.streams.agents import tickets
+from tocsin.streams.domain.decision import Domain
+from tocsin.streams.domain.tickets import TICKETS
+from tocsin.streams.runtime.app import StreamApp
+
+
+class Registered(NamedTuple):
+    domain: Domain[Any, Any]
+    register_agent: Callable[[StreamApp], None]
+
+
+DOMAINS: Final[Mapping[str, Registered]] = {
+    "tickets": Registered(TICKETS, tickets.register),
+}

@@ -1,0 +1,202 @@
+"""Decides a slice of one partition's records on top of its state, without changing it: all or nothing, later.
+
+A record that cannot be read or decided is set aside as a dead letter, alone; the others stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+
+from tocsin.events.commands import Fact
+from tocsin.events.envelope import Envelope, EnvelopeError, from_headers
+from tocsin.events.identity import record_key
+from tocsin.streams.domain.decision import Domain, Received
+from tocsin.streams.runtime.id_ring import id_hash
+from tocsin.streams.runtime.partition_state import ActivePolicy, PartitionState, Progress
+
+MAX_DEPTH: Final = 5  # steps from the outside world; effects beyond it would be a loop
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class Poison(ValueError):
+    """A record that cannot be decided. ``reason`` is a stable word for metrics, ``str(error)`` the detail."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+class Decided(NamedTuple):
+    """A fact with what its record needs besides it."""
+
+    key: bytes
+    envelope: Envelope
+    fact: Fact
+
+
+class DeadLetter(NamedTuple):
+    record: ConsumerRecord
+    reason: str
+    detail: str
+    exception: str
+
+
+class Draft:
+    """What one transaction is going to write.
+
+    probe: encode what each record leads to at once, so that one that cannot be encoded is found and set aside; used
+    after encoding the whole slice failed.
+    """
+
+    def __init__(self, state: PartitionState, partition: int, *, probe: bool = False) -> None:
+        self.state, self.partition, self.probe = state, partition, probe
+        self.domain: Domain[Any, Any] = state.domain
+        self.changed: dict[bytes, Any] = {}
+        self.facts: list[Decided] = []
+        self.dead_letters: list[DeadLetter] = []
+        self.new_ids: list[bytes] = []
+        self.policy: ActivePolicy | None = None
+        self.skipped = 0  # replays of records applied before
+        self.position, self.now = state.progress.position, state.progress.now
+        self._seen: set[bytes] = set()
+        self._policy = state.policy
+        self._policy_event = state.domain.events[f"tocsin.{state.domain.name}.PolicyActivated.v1"]
+
+    @property
+    def progress(self) -> Progress:
+        return Progress(self.position, self.now)
+
+    def take(self, record: ConsumerRecord) -> None:
+        """Decides one record. One below the position was applied before and is passed over."""
+        if record.offset < self.position:
+            return
+        self.position = record.offset + 1
+        self.now = max(self.now, record.timestamp)
+        try:
+            self._decide(record)
+        except Poison as poison:
+            self.dead_letters.append(DeadLetter(record, poison.reason, str(poison), type(poison.__cause__).__name__))
+        except Exception as error:
+            # a bug in a decision must not stop the partition: the event waits in the dead-letter queue for the fix
+            self.dead_letters.append(DeadLetter(record, "cannot_decide", str(error)[:500], type(error).__name__))
+
+    def _decide(self, record: ConsumerRecord) -> None:
+        envelope, event = self._read(record)
+        if envelope.origin and self._applied_before(envelope):
+            self.skipped += 1
+            return
+        hashed = id_hash(envelope.workspace, envelope.id) if envelope.sender_given else None
+        duplicate = hashed is not None and self._has_seen(hashed)
+        entity = self._entity(record.key, envelope)
+        received = Received(event, envelope, entity, record.partition, record.offset, self.now, duplicate)
+        if type(event) is self._policy_event:
+            self._activate(record.key, received)
+        else:
+            self._apply(record.key, received)
+        if hashed is not None and not duplicate:
+            self._remember(hashed)
+        if envelope.origin:
+            self._remember(id_hash(envelope.workspace, envelope.origin))
+
+    def _has_seen(self, hashed: bytes) -> bool:
+        return hashed in self._seen or hashed in self.state.ring
+
+    def _remember(self, hashed: bytes) -> None:
+        self._seen.add(hashed)
+        self.new_ids.append(hashed)
+
+    def _read(self, record: ConsumerRecord) -> tuple[Envelope, Any]:
+        if record.key is None:
+            raise Poison("no_key", "the record has no key")
+        if record.value is None:
+            raise Poison("tombstone", "the record has no value")
+        try:
+            envelope = from_headers(record.headers)
+        except EnvelopeError as error:
+            raise Poison("bad_envelope", str(error)) from error
+        decoder = _decoder(self.domain, envelope.type)
+        if decoder is None:
+            raise Poison("unknown_type", f"{envelope.type} is no event of {self.domain.name}")
+        try:
+            return envelope, decoder.decode(record.value)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Poison("bad_value", str(error)[:500]) from error
+
+    def _applied_before(self, envelope: Envelope) -> bool:
+        """Whether this is a replay of something this partition has handled: a log offset, or a dead letter."""
+        source, _, rest = envelope.origin.partition(":")
+        if source == "dlq":
+            return self._has_seen(id_hash(envelope.workspace, envelope.origin))
+        if not (source.isdigit() and rest.isdigit()) or int(source) != self.partition:
+            raise Poison("bad_envelope", f"ce_origin {envelope.origin!r} is no offset of this partition")
+        return int(rest) < self.position - 1
+
+    @staticmethod
+    def _entity(key: bytes, envelope: Envelope) -> str:
+        try:
+            workspace, _, entity = key.decode().partition("/")
+        except UnicodeDecodeError as error:
+            raise Poison("bad_key", "the key is not UTF-8") from error
+        if workspace not in (envelope.workspace, "policy") or not entity:
+            raise Poison("bad_key", f"key {key!r} is not {envelope.workspace}/<entity>")
+        return entity
+
+    def _activate(self, key: bytes, received: Received) -> None:
+        event = received.event
+        if event.version == (self.policy or self.state.active_policy).version:
+            return
+        self._policy = self.domain.policy(event.body)
+        self.policy = ActivePolicy(event.version, event.body)
+        applied = self.domain.facts[f"tocsin.{self.domain.name}.PolicyApplied.v1"]
+        fact = applied(
+            entity=received.entity,
+            at=received.at,
+            cause=received.cause("policy_activated"),
+            version=event.version,
+            body=event.body,
+        )
+        self.facts.append(Decided(key, received.envelope, fact))
+
+    def _apply(self, key: bytes, received: Received) -> None:
+        domain, policy = self.domain, self._policy
+        before = self.changed[key] if key in self.changed else self.state.get(key)
+        facts: list[Fact] = []
+        after = before
+        if before is not None:
+            for fact in domain.advance(before, received, policy):
+                facts.append(fact)
+                after = domain.evolve(after, fact)
+        for fact in domain.decide(after, received, policy):
+            facts.append(fact)
+            after = domain.evolve(after, fact)
+        if self.probe:
+            self._check(received, facts, after)
+        # nothing of this record is kept before everything of it succeeded
+        if after is not before:
+            self.changed[key] = after
+        self.facts.extend([Decided(key, received.envelope, fact) for fact in facts])
+
+    def _check(self, received: Received, facts: Sequence[Fact], state: Any) -> None:
+        try:
+            for fact in facts:
+                _ENCODER.encode(fact)
+                for effect in self.domain.effects(fact):
+                    record_key(received.envelope.workspace, effect.entity)
+                    _ENCODER.encode(effect.event)
+            _ENCODER.encode(state)
+        except Exception as error:
+            raise Poison("cannot_encode", str(error)[:500]) from error
+
+
+_DECODERS: Final[dict[tuple[str, str], msgspec.json.Decoder[Any]]] = {}
+
+
+def _decoder(domain: Domain[Any, Any], event_type: str) -> msgspec.json.Decoder[Any] | None:
+    known = _DECODERS.get((domain.name, event_type))
+    if known is None and event_type in domain.events:
+        known = _DECODERS[domain.name, event_type] = msgspec.json.Decoder(domain.events[event_type])
+    return known

@@ -1,0 +1,174 @@
+"""Turns a draft into the records of its transaction: facts (folded), effects, dead letters, state, progress.
+
+Everything that can fail is done here, before the transaction begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from tocsin.events.commands import Fact
+from tocsin.events.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, to_headers
+from tocsin.events.identity import partition_of, record_key
+from tocsin.events.times import rfc3339
+from tocsin.events.topics import dlq_topic, events_topic, facts_topic, state_topic
+from tocsin.streams.runtime.draft import MAX_DEPTH, Decided, Draft
+from tocsin.streams.runtime.partition_state import POLICY, PROGRESS, Progress
+
+_ENCODE: Final = msgspec.json.Encoder().encode
+
+
+class OutgoingRecord(NamedTuple):
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - aiokafka takes no other sequence; never changed
+
+
+class Prepared(NamedTuple):
+    """One transaction, encoded. ``records`` by (topic, partition), in order; the rest is for ``accept``."""
+
+    records: Mapping[tuple[str, int], list[OutgoingRecord]]
+    changed: Mapping[bytes, tuple[Any, bytes]]
+    facts: Sequence[Decided]
+    progress: Progress
+
+
+class TooLarge(ValueError):
+    """A record would exceed what the broker accepts."""
+
+
+def prepare(draft: Draft, partitions: int, max_message_bytes: int) -> Prepared:
+    """Encodes a draft.
+
+    Raises TypeError, ValueError or msgspec errors when something cannot be encoded, TooLarge when it does not fit;
+    the caller then decides the slice again with ``probe``.
+    """
+    domain, here = draft.domain, draft.partition
+    facts = _folded(draft)
+    changed = {key: (state, _ENCODE(state)) for key, state in draft.changed.items()}
+    records: dict[tuple[str, int], list[OutgoingRecord]] = {}
+    if facts:
+        names = {cls: name for name, cls in domain.facts.items()}
+        records[facts_topic(domain.name), here] = list(_fact_records(facts, names, f"{domain.name}:{here}"))
+        _add_effects(records, facts, draft, partitions)
+    if draft.dead_letters:
+        records[dlq_topic(domain.name), here] = list(_dead_letter_records(draft))
+    records[state_topic(domain.name), here] = list(_state_records(draft, changed))
+    _check_sizes(records, max_message_bytes)
+    return Prepared(records, changed, facts, draft.progress)
+
+
+def _folded(draft: Draft) -> list[Decided]:
+    """Repeats of one entity become one fact. Order is kept per key, which is all that readers rely on."""
+    fold_key = draft.domain.fold_key
+    by_key: dict[bytes, list[Decided]] = {}
+    for decided in draft.facts:
+        by_key.setdefault(decided.key, []).append(decided)
+    folded: list[Decided] = []
+    for of_one_key in by_key.values():
+        if len(of_one_key) == 1:
+            folded += of_one_key
+            continue
+        for key, group in groupby(of_one_key, key=lambda decided: fold_key(decided.fact)):
+            run = list(group)
+            if key is None or len(run) == 1:
+                folded += run
+            else:
+                folded.append(run[-1]._replace(fact=draft.domain.fold([decided.fact for decided in run])))
+    return folded
+
+
+def _fact_records(facts: Iterable[Decided], names: Mapping[type[Any], str], id_prefix: str) -> Iterator[OutgoingRecord]:
+    source = ("ce_source", f"/tocsin/streams/{id_prefix.partition(':')[0]}".encode())
+    types = {cls: ("ce_type", name.encode()) for cls, name in names.items()}
+    last_offset, nth = -1, 0
+    for key, envelope, fact in facts:
+        offset = fact.cause.offset
+        nth = nth + 1 if offset == last_offset else 0
+        last_offset = offset
+        headers = [
+            SPEC_VERSION,
+            ("ce_id", f"{id_prefix}:{offset}:{nth}".encode()),
+            types[type(fact)],
+            source,
+            ("ce_time", fact.at.encode()),
+            ("ce_workspace", envelope.workspace.encode()),
+            CONTENT_TYPE,
+            ("ce_causationid", envelope.id.encode()),
+        ]
+        if envelope.correlation_id:
+            headers.append(("ce_correlationid", envelope.correlation_id.encode()))
+        if envelope.traceparent:
+            headers.append(("traceparent", envelope.traceparent.encode()))
+        if envelope.depth:
+            headers.append(("ce_depth", b"%d" % envelope.depth))
+        yield OutgoingRecord(key, _ENCODE(fact), headers)
+
+
+def _add_effects(
+    records: dict[tuple[str, int], list[OutgoingRecord]], facts: Sequence[Decided], draft: Draft, partitions: int
+) -> None:
+    for nth, (_, envelope, fact) in enumerate(facts):
+        if envelope.depth >= MAX_DEPTH:
+            continue
+        for effect in draft.domain.effects(fact):
+            key = record_key(envelope.workspace, effect.entity)
+            where = events_topic(effect.domain), partition_of(key, partitions)
+            headers = to_headers(
+                Envelope(
+                    id=f"{draft.domain.name}:{draft.partition}:{fact.cause.offset}:{nth}:{effect.entity}",
+                    type=effect.type,
+                    source=f"/tocsin/streams/{draft.domain.name}",
+                    time=rfc3339(draft.now),
+                    workspace=envelope.workspace,
+                    causation_id=envelope.id,
+                    depth=envelope.depth + 1,
+                    correlation_id=envelope.correlation_id,
+                    traceparent=envelope.traceparent,
+                )
+            )
+            records.setdefault(where, []).append(OutgoingRecord(key, _ENCODE(effect.event), headers))
+
+
+def _dead_letter_records(draft: Draft) -> Iterator[OutgoingRecord]:
+    """The original key, value and headers untouched, and why it is here."""
+    for record, reason, detail, exception in draft.dead_letters:
+        why = {
+            "dlq.topic": record.topic,
+            "dlq.partition": str(record.partition),
+            "dlq.offset": str(record.offset),
+            "dlq.reason": reason,
+            "dlq.detail": detail,
+            "dlq.exception": exception,
+            "dlq.attempts": "1",
+            "dlq.at": rfc3339(draft.now),
+        }
+        headers = [*record.headers, *((name, text.encode(errors="replace")) for name, text in why.items())]
+        yield OutgoingRecord(record.key, record.value, headers)
+
+
+def _state_records(draft: Draft, changed: Mapping[bytes, tuple[Any, bytes]]) -> Iterator[OutgoingRecord]:
+    for key, (_, encoded) in changed.items():
+        yield OutgoingRecord(key, encoded)
+    if draft.new_ids:
+        yield OutgoingRecord(*draft.state.ring.encode(draft.now, draft.new_ids))
+    if draft.policy is not None:
+        yield OutgoingRecord(POLICY, _ENCODE(draft.policy))
+    yield OutgoingRecord(PROGRESS, _ENCODE(draft.progress))
+
+
+def _check_sizes(records: Mapping[tuple[str, int], list[OutgoingRecord]], limit: int) -> None:
+    for (topic, _), outgoing in records.items():
+        for record in outgoing:
+            size = len(record.key or b"") + len(record.value or b"")
+            if size > limit:
+                raise TooLarge(f"a record of {size} bytes for {topic}; {limit} bytes fit")
+
+
+def fact_reason(fact: Fact) -> str:
+    """The named reason of a decision, as it appears in metrics and explanations."""
+    return fact.cause.rule
