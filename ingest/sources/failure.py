@@ -25,6 +25,11 @@ GIVEN: Final = "given by the sender"
 DERIVED: Final = "derived from the message without its numbers, ids and times"
 DERIVED_WITH_STEP: Final = "derived from the step and the message without its numbers, ids and times"
 
+# Left out by its identity: an equal empty Raw would be written, and ``"context":,`` is no JSON.
+NO_CONTEXT: Final[msgspec.Raw] = next(
+    field.default for field in msgspec.structs.fields(FailureReported) if field.name == "context"
+)
+
 _decoder: Final = msgspec.json.Decoder(Fields)
 # one workflow fails again and again: its identity is hashed once
 _entity: Final = functools.lru_cache(16_384)(failure_entity)
@@ -90,7 +95,7 @@ def _report(fields: Fields, severity: Severity, extra: Members, workspace: str, 
         source=(fields.source and fields.source.strip()) or "api",
         step=step,
         run_url=fields.run_url or "",
-        context=msgspec.Raw(b"" if large else context),
+        context=msgspec.Raw(context) if context and not large else NO_CONTEXT,
         context_digest=hashlib.sha256(context).hexdigest() if large else "",
     )
     return Report(_entity(workspace, workflow, identifier), event, fields.event_id or "", context if large else b"")

@@ -243,3 +243,16 @@ def test_no_damaged_body_raises_anything_but_a_problem(fields: dict[str, object]
     position = data.draw(st.integers(0, len(body) - 1))
     body[position] = data.draw(st.integers(0, 255))
     outcome(parse, bytes(body))
+
+
+@given(_bodies)
+@settings(max_examples=200, deadline=None)
+def test_every_accepted_report_makes_a_record_that_can_be_read(fields: dict[str, object]) -> None:
+    body = json.dumps({"workflow": "w", "message": "m"} | fields).encode()
+    try:
+        event = parse(body, "default", NOW).event
+    except Problem:
+        return
+    written = msgspec.json.encode(event)
+    assert b"\n" not in written
+    assert msgspec.json.encode(msgspec.json.decode(written, type=type(event))) == written

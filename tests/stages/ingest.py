@@ -1,0 +1,90 @@
+"""Stage 1 on its twins in memory: a log, a table of outcomes, keys."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from tocsin.authentication import Authenticator, MemoryKeys
+from tocsin.events.commands import Fact
+from tocsin.events.envelope import from_headers
+from tocsin.http import compose
+from tocsin.ingest.gateway import Gateway
+from tocsin.ingest.publish import MemoryPublisher, Record
+from tocsin.ingest.waiting import Outcomes
+from tocsin.keys import DEFAULT_SCOPES, ApiKey, Scope, digest_of, mint, prefix_of
+from tocsin.outcomes import Outcome
+
+PEPPER = "pepper"
+
+
+class Stage:
+    """``http``: a client in front of the stage. ``decide`` plays the stages behind it for every published command."""
+
+    def __init__(self, wait_seconds: float = 5.0) -> None:
+        self.publisher = _Answering(self)
+        self.keys = MemoryKeys()
+        self.rows: dict[tuple[str, str], Outcome] = {}
+        self.available = True
+        self.fact: Fact | None = None
+        self.document: bytes | None = None
+        authenticator = Authenticator(self.keys, PEPPER, unversioned_open=True, bound_to_loopback=True)
+        self.outcomes = Outcomes(self._find, poll_seconds=60)
+        self.application, self.app = compose(
+            Gateway(self.publisher, self.outcomes, authenticator, 4, wait_seconds), authenticator
+        )
+
+    async def __aenter__(self) -> Self:
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.application, client=("127.0.0.1", 1)), base_url="http://test"
+        )
+        return self
+
+    async def __aexit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+        await self.http.aclose()
+
+    async def key(self, *scopes: Scope, workspace: str = "default", name: str = "ci") -> str:
+        key = mint()
+        prefix = prefix_of(key)
+        assert prefix is not None
+        self.keys.keys[prefix] = ApiKey(
+            prefix, workspace, name, scopes or DEFAULT_SCOPES, digest_of(key, PEPPER), datetime.now(UTC)
+        )
+        return key
+
+    async def _find(self, workspace: str, event_id: str) -> Outcome | None:
+        if not self.available:
+            raise OSError("the database is away")
+        return self.rows.get((workspace, event_id))
+
+    def decide(self, record: Record) -> None:
+        """Writes the outcome of a command, once per event id, and notifies."""
+        if self.fact is None:
+            return
+        envelope = from_headers(record.headers)
+        row = Outcome(
+            envelope.workspace,
+            envelope.id,
+            f"tocsin.tickets.{type(self.fact).__name__}.v1",
+            "t_x-1",
+            envelope.request_digest,
+            msgspec.json.encode(self.fact),
+            self.document,
+            datetime.now(UTC),
+        )
+        self.rows.setdefault((envelope.workspace, envelope.id), row)
+        self.outcomes.notified(f"other/x {envelope.workspace}/{envelope.id}")
+
+
+class _Answering(MemoryPublisher):
+    def __init__(self, stage: Any) -> None:
+        super().__init__()
+        self._stage = stage
+
+    async def publish(self, record: Record) -> None:
+        await super().publish(record)
+        self._stage.decide(record)
