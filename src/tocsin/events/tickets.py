@@ -10,6 +10,8 @@ from tocsin.events.commands import CommandRefused, CommandUnchanged, Fact
 from tocsin.events.vocabulary import Severity, TicketStatus
 
 DOMAIN: Final = "tickets"
+# One object for every "no context": msgspec leaves a default out by identity, and an empty Raw is not JSON.
+NO_CONTEXT: Final = msgspec.Raw(b"")
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
@@ -31,7 +33,7 @@ class FailureReported(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     source: str = "api"
     step: str = ""
     run_url: str = ""
-    context: msgspec.Raw = msgspec.Raw(b"")
+    context: msgspec.Raw = NO_CONTEXT
     context_digest: str = ""
 
 
@@ -84,7 +86,7 @@ class Latest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     source: str
     step: str = ""
     run_url: str = ""
-    context: msgspec.Raw = msgspec.Raw(b"")
+    context: msgspec.Raw = NO_CONTEXT
     context_digest: str = ""
 
 
