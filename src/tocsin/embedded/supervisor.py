@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 from rich.console import Console
 
 from tocsin.broker import ensure_topics
-from tocsin.embedded import ports, runtime
+from tocsin.embedded import ports, runtime, startup_cache
 from tocsin.embedded.children import Children
 from tocsin.embedded.kafka import Kafka
 from tocsin.embedded.platform import problem
@@ -65,6 +65,7 @@ class Supervisor:
             started = await self._unless_stopped(self._start())
             if started:
                 self._say(f"tocsin is ready: {self.url}")
+                beside.append(asyncio.create_task(self._train_startup_cache()))
                 await self._stop.wait()
             return started
         finally:
@@ -179,6 +180,10 @@ class Supervisor:
             if asyncio.get_running_loop().time() > deadline:
                 ready.cancel()
                 raise StartError(f"tocsin was not ready after {READY_SECONDS} s; the logs are in {self._logs}.")
+
+    async def _train_startup_cache(self) -> None:
+        if not self._settings.kafka_bootstrap_servers:
+            await startup_cache.train(self._data_dir / "kafka-training")
 
     async def _expire_logs(self) -> None:
         while True:
