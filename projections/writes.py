@@ -1,23 +1,26 @@
-"""Bulk statements: many rows travel as one array per column and become rows again inside PostgreSQL."""
+"""Bulk statements: many rows travel as one array literal per column and become rows again inside PostgreSQL.
+
+Literals as text cost half of what binary arrays do: asyncpg asks every element for its type before it encodes it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql
 
-_DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
+_DIALECT: Final = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, eq=False)
 class Write:
     """``statement`` reads the rows from ``{changed}``; tables are unqualified: the connection's schema decides.
 
-    columns: names and PostgreSQL types, in the order of a row.
+    columns: names and PostgreSQL types, in the order of a row. Instants come as RFC 3339 text.
     """
 
     name: str
@@ -26,14 +29,56 @@ class Write:
 
     @cached_property
     def sql(self) -> str:
-        arrays = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(self.columns.values(), 1))
+        arrays = ", ".join(f"${number}::text::{kind}[]" for number, kind in enumerate(self.columns.values(), 1))
         names = ", ".join(f'"{name}"' for name in self.columns)
         return self.statement.format(changed=f"unnest({arrays}) AS changed({names})")
+
+    @cached_property
+    def _literals(self) -> list[Callable[[Iterable[Any]], str]]:
+        return [_LITERALS.get(kind, _quoted) for kind in self.columns.values()]
 
     async def run(self, connection: Any, rows: Sequence[Sequence[Any]]) -> None:
         """Raises database errors; a single bad value fails the whole statement."""
         if rows:
-            await connection.execute(self.sql, *map(list, zip(*rows, strict=True)))
+            columns = zip(*rows, strict=True)
+            await connection.execute(
+                self.sql, *[literal(column) for literal, column in zip(self._literals, columns, strict=True)]
+            )
+
+
+def _plain(values: Iterable[Any]) -> str:
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
+def _quoted(values: Iterable[Any]) -> str:
+    return (
+        "{"
+        + ",".join(
+            [
+                "NULL" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+                for value in values
+            ]
+        )
+        + "}"
+    )
+
+
+def _instants(values: Iterable[Any]) -> str:
+    return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
+
+
+def _bytes(values: Iterable[Any]) -> str:
+    return _quoted([None if value is None else f"\\x{value.hex()}" for value in values])
+
+
+_LITERALS: Final[Mapping[str, Callable[[Iterable[Any]], str]]] = {
+    "INTEGER": _plain,
+    "SMALLINT": _plain,
+    "BIGINT": _plain,
+    "BOOLEAN": _plain,
+    "TIMESTAMP WITH TIME ZONE": _instants,
+    "BYTEA": _bytes,
+}
 
 
 def columns_of(table: Table, *names: str) -> dict[str, str]:

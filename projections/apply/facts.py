@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -14,17 +14,17 @@ from tocsin.projections.projection import Item, Record, Undecodable
 
 
 @lru_cache(4096)  # the facts of a batch share their instants
-def instant(text: str) -> datetime:
-    """Raises ValueError for text that is no RFC 3339 date-time with an offset."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
+def instant(text: str) -> str:
+    """The same text, if PostgreSQL will read it as an instant. Raises ValueError when it will not."""
+    if datetime.fromisoformat(text).tzinfo is None:
         raise ValueError(f"{text!r} has no offset")
-    return moment
+    return text
 
 
 @lru_cache(4096)
-def hour_of(at: str) -> datetime:
-    return instant(at).replace(minute=0, second=0, microsecond=0)
+def hour_of(at: str) -> str:
+    hour = datetime.fromisoformat(at).astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return hour.isoformat()
 
 
 @lru_cache(4096)

@@ -34,15 +34,20 @@ _encode_cause: Final = msgspec.json.Encoder().encode
 
 
 class Known:
-    """One ticket while a batch is folded: its row before, and the columns that differ from it."""
+    """One ticket while a batch is folded: its row before, and the columns that differ from it.
 
-    __slots__ = ("before", "changed", "opened", "partition")
+    pending: a count not taken in yet, since the next one would replace all it says.
+    """
+
+    __slots__ = ("before", "changed", "latest", "opened", "partition", "pending")
 
     def __init__(self, before: Mapping[str, Any] | None, partition: int) -> None:
         self.before: Mapping[str, Any] = {} if before is None else before
         self.changed: Columns = {}
+        self.latest: contract.Latest | None = None
         self.opened = False
         self.partition = partition
+        self.pending: Item | None = None
 
     def get(self, column: str) -> Any:
         """The value as of now; None when the ticket is new."""
@@ -58,78 +63,142 @@ class Known:
     def take(self, fact: contract.TicketFact, columns: Columns) -> None:
         bits = self.get("version_facts") if self.get("version") == fact.version else 0
         self.changed.update(columns, version=fact.version, version_facts=bits | _BITS[type(fact)])
+        self.latest = getattr(fact, "latest", None) or self.latest
+
+    def finish(self) -> Columns:
+        """All columns that differ, those of the latest occurrence among them."""
+        if self.latest is not None:
+            self.changed.update(latest_columns(self.latest))
+        return self.changed
+
+
+def latest_columns(latest: contract.Latest) -> Columns:
+    context = bytes(latest.context)
+    return {
+        "message": latest.message,
+        "severity": latest.severity,
+        "source": latest.source,
+        "step": latest.step,
+        "run_url": latest.run_url,
+        "context": context.decode() if context else None,
+        "context_digest": latest.context_digest or None,
+    }
+
+
+def _supersedes(fact: Any, pending: Any) -> bool:
+    """A later count in the same hour says everything again that the earlier one said."""
+    return (
+        fact.cause.offset > pending.cause.offset
+        and (fact.latest is not None or pending.latest is None)
+        and bool(fact.at[:13] == pending.at[:13])
+    )
 
 
 class Folding:
     """Collects the changes of a batch, fact by fact, in the order of the log."""
 
-    def __init__(self, before: Mapping[Key, Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        before: Mapping[Key, Mapping[str, Any]],
+        columns: Mapping[type[Any], Callable[[Any, Known], Columns]],
+    ) -> None:
+        """``columns``: what each type of fact changes; ValueError from there rejects the fact."""
         self._before = before
+        self._columns = columns
         self._tickets: dict[Key, Known] = {}
         self._history: list[Row] = []
-        self._hours: dict[tuple[str, str, Any], list[int]] = {}
-        self._counters: Counter[tuple[str, str, int]] = Counter()
+        self._hours: dict[tuple[str, str, str], list[int]] = {}
+        self._decisions: Counter[tuple[type[Any], str, int]] = Counter()
+        self._counters: Counter[tuple[str, int]] = Counter()
         self._rejected: list[Rejected] = []
 
     def count(self, item: Item) -> None:
         """A decision that changes no ticket."""
-        name = type(item.body).__name__
-        labels = decision_labels(contract.DOMAIN, name, item.body.cause.rule)
-        self._counters["decisions", labels, item.record.partition] += 1
+        self._decisions[type(item.body), item.body.cause.rule, item.record.partition] += 1
 
-    def add(self, item: Item, columns_of: Callable[[Any, Known], Columns], *, opens: bool) -> None:
+    def add(self, item: Item) -> None:
         fact = item.body
-        key = (item.workspace, fact.ticket_id)
-        ticket = self._tickets.get(key)
+        ticket = self._ticket(item)
         if ticket is None:
-            before = self._before.get(key)
-            if before is None and not opens:
-                self._rejected.append(Rejected(item, f"ticket {fact.ticket_id} was never opened"))
+            return
+        counts = type(fact) is contract.OccurrencesCounted
+        if counts and not self._has_times(item):
+            return
+        pending = ticket.pending
+        if pending is not None:
+            if counts and _supersedes(fact, pending.body):
+                self.count(pending)
+                ticket.pending = item
                 return
-            ticket = Known(before, item.record.partition)
+            ticket.pending = None
+            self._apply(pending, ticket)
         if ticket.is_repeat(fact):
             return
+        if counts:
+            ticket.pending = item
+        else:
+            self._apply(item, ticket)
+
+    def _ticket(self, item: Item) -> Known | None:
+        key = (item.workspace, item.body.ticket_id)
+        ticket = self._tickets.get(key)
+        if ticket is None:
+            ticket = self._tickets[key] = Known(self._before.get(key), item.record.partition)
+        if not ticket.before and not ticket.opened and type(item.body) is not contract.TicketOpened:
+            self._rejected.append(Rejected(item, f"ticket {item.body.ticket_id} was never opened"))
+            return None
+        return ticket
+
+    def _has_times(self, item: Item) -> bool:
         try:
-            columns = columns_of(fact, ticket)
+            hour_of(item.body.at)
+            instant(item.body.last_seen_at)
+        except ValueError as error:
+            self._rejected.append(Rejected(item, str(error)))
+            return False
+        return True
+
+    def _apply(self, item: Item, ticket: Known) -> None:
+        fact = item.body
+        try:
+            columns = self._columns[type(fact)](fact, ticket)
             hour = hour_of(fact.at)
         except ValueError as error:  # a time that is none
             self._rejected.append(Rejected(item, str(error)))
             return
-        self._tickets[key] = ticket
-        ticket.opened |= opens
+        ticket.opened |= type(fact) is contract.TicketOpened
         self.count(item)
-        self._count_occurrences(item, ticket, columns, hour)
-        self._remember(item, ticket, columns)
+        if "occurrences" in columns:
+            self._count_occurrences(item, ticket, columns, hour)
+        if type(fact) is not contract.OccurrencesCounted:
+            self._remember(item, ticket, columns)
         ticket.take(fact, columns)
 
-    def _count_occurrences(self, item: Item, ticket: Known, columns: Columns, hour: Any) -> None:
-        if "occurrences" not in columns:
-            return
+    def _count_occurrences(self, item: Item, ticket: Known, columns: Columns, hour: str) -> None:
         # from the totals, not from what the fact says it adds: so it stays right when a fact comes twice
         occurrences = columns["occurrences"] - (ticket.get("occurrences") or 0)
         deliveries = columns["deliveries"] - (ticket.get("deliveries") or 0)
         bucket = self._hours.setdefault((item.workspace, item.body.ticket_id, hour), [0, 0])
         bucket[0] += occurrences
         bucket[1] += deliveries
-        self._counters["occurrences_counted", "{}", item.record.partition] += occurrences
+        self._counters["occurrences_counted", item.record.partition] += occurrences
 
     def _remember(self, item: Item, ticket: Known, columns: Columns) -> None:
         fact, record = item.body, item.record
         kind = type(fact).__name__
-        if kind == "OccurrencesCounted":
-            return
         if kind in _COUNTED_KINDS:
-            self._counters[_COUNTED_KINDS[kind], "{}", record.partition] += 1
+            self._counters[_COUNTED_KINDS[kind], record.partition] += 1
+        status = ticket.get("status")
         self._history.append(
             (
                 item.workspace,
                 fact.ticket_id,
                 record.partition,
                 record.offset,
-                instant(fact.at),
+                fact.at,
                 kind,
-                ticket.get("status"),
-                columns.get("status", ticket.get("status")),
+                status,
+                columns.get("status", status),
                 getattr(fact, "actor", None) or None,
                 getattr(fact, "reason", None) or None,
                 _encode_cause(fact.cause).decode(),
@@ -144,9 +213,13 @@ class Folding:
         search: list[Row] = []
         counts: Counter[Row] = Counter()
         for key, ticket in self._tickets.items():
-            values = ticket.changed
+            if ticket.pending is not None:
+                self._apply(ticket.pending, ticket)
+            values = ticket.finish()
+            if not values:
+                continue
             if ticket.opened:
-                opened.append(key + tuple(values[name] for name in _OPENED_COLUMNS))
+                opened.append(key + tuple(map(values.__getitem__, _OPENED_COLUMNS)))
             else:
                 changed.append(key + tuple(map(values.get, _CHANGED_COLUMNS)))
             _add_search(search, key, ticket)
@@ -158,11 +231,18 @@ class Folding:
                 (rows.HISTORY, self._history),
                 (rows.OCCURRENCES, [(*key, *added) for key, added in self._hours.items()]),
                 (rows.SEARCH, search),
-                (rows.COUNTS, [(*key, number) for key, number in counts.items() if number]),
-                (rows.COUNTERS, [(*key, number) for key, number in self._counters.items()]),
+                (rows.COUNTS, _count_rows(counts)),
+                (rows.COUNTERS, self._counter_rows()),
             ],
             self._rejected,
         )
+
+    def _counter_rows(self) -> list[Row]:
+        decisions: list[Row] = [
+            ("decisions", decision_labels(contract.DOMAIN, kind.__name__, rule), partition, number)
+            for (kind, rule, partition), number in self._decisions.items()
+        ]
+        return decisions + [(name, "{}", partition, number) for (name, partition), number in self._counters.items()]
 
 
 _COUNTED_KINDS: Final = {"TicketOpened": "tickets_opened", "TicketReopened": "tickets_reopened"}
@@ -185,11 +265,16 @@ def _same(ticket: Known, name: str) -> bool:
 
 def _add_counts(counts: Counter[Row], workspace: str, ticket: Known) -> None:
     before = tuple(ticket.before[name] for name in _COUNTED_BY) if ticket.before else None
-    after = tuple(ticket.get(name) for name in _COUNTED_BY)
-    if before == after:
-        return
-    for cell, number in ((before, -1), (after, 1)):
-        if cell is not None:
-            status, hidden, severity, workflow, source = cell
-            for dimension, value in (("", ""), ("workflow", workflow), ("source", source)):
-                counts[workspace, dimension, value, status, hidden, severity, ticket.partition] += number
+    after = tuple(map(ticket.get, _COUNTED_BY))
+    if before != after:
+        if before is not None:
+            counts[workspace, ticket.partition, before] -= 1
+        counts[workspace, ticket.partition, after] += 1
+
+
+def _count_rows(counts: Counter[Row]) -> list[Row]:
+    cells: Counter[Row] = Counter()
+    for (workspace, partition, (status, hidden, severity, workflow, source)), number in counts.items():
+        for dimension, value in (("", ""), ("workflow", workflow), ("source", source)):
+            cells[workspace, dimension, value, status, hidden, severity, partition] += number
+    return [(*key, number) for key, number in cells.items() if number]

@@ -27,13 +27,12 @@ async def read(connection: Any, items: Sequence[Item]) -> dict[Key, Mapping[str,
 
 def apply(items: Sequence[Item], before: Mapping[Key, Mapping[str, Any]]) -> Changes:
     """The rows after these facts, in their order. A fact about an unknown ticket is rejected, a repeat is nothing."""
-    folding = Folding(before)
+    folding = Folding(before, _COLUMNS)
     for item in items:
-        columns = _COLUMNS.get(type(item.body))
-        if columns is None:
-            folding.count(item)
+        if type(item.body) in _COLUMNS:
+            folding.add(item)
         else:
-            folding.add(item, columns, opens=type(item.body) is contract.TicketOpened)
+            folding.count(item)
     return folding.changes()
 
 
@@ -41,26 +40,12 @@ def subject(fact: Any) -> str:
     return str(getattr(fact, "ticket_id", "") or getattr(fact, "subject_id", "") or fact.entity)
 
 
-# --- what each fact changes -----------------------------------------------------------------------------------------
-
-
-def _latest(latest: contract.Latest) -> Columns:
-    context = bytes(latest.context)
-    return {
-        "message": latest.message,
-        "severity": latest.severity,
-        "source": latest.source,
-        "step": latest.step,
-        "run_url": latest.run_url,
-        "context": context.decode() if context else None,
-        "context_digest": latest.context_digest or None,
-    }
+# --- what each fact changes, besides what its ``latest`` occurrence says ---------------------------------------------
 
 
 def _opened(fact: contract.TicketOpened, _ticket: Known) -> Columns:
     at, first_seen_at = instant(fact.at), instant(fact.first_seen_at)
     return {
-        **_latest(fact.latest),
         "episode": fact.episode,
         "previous_ticket_id": fact.previous_ticket_id or None,
         "workflow": fact.workflow,
@@ -80,18 +65,16 @@ def _opened(fact: contract.TicketOpened, _ticket: Known) -> Columns:
 
 
 def _counted(fact: contract.OccurrencesCounted, _ticket: Known) -> Columns:
-    counted = {
+    return {
         "occurrences": fact.occurrences,
         "deliveries": fact.deliveries,
         "last_seen_at": instant(fact.last_seen_at),
         "updated_at": instant(fact.at),
     }
-    return counted if fact.latest is None else counted | _latest(fact.latest)
 
 
 def _reopened(fact: contract.TicketReopened, _ticket: Known) -> Columns:
     return {
-        **_latest(fact.latest),
         "status": fact.status,
         "resolved_at": None,
         "reopen_until": None,

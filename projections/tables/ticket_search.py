@@ -31,11 +31,11 @@ SEARCHED_CHARACTERS: Final = 4096
 
 
 def words(*texts: str) -> str:
-    """The distinct words of the first 4,096 characters of each text, lower case, sorted, separated by spaces."""
+    """The distinct words of the first 4,096 characters of each text, lower case, separated by spaces."""
     found: set[str] = set()
     for text in texts:
         found.update(_WORD.findall(text[:SEARCHED_CHARACTERS].lower()))
-    return " ".join(sorted(found))
+    return " ".join(found)
 
 
 def search_query(text: str) -> str:

@@ -56,7 +56,7 @@ def _history(tables: Tables, row: dict[str, Any], _: Row) -> None:
 
 
 def _search(tables: Tables, row: dict[str, Any], _: Row) -> None:
-    tables["search"][row["workspace"], row["ticket_id"]] = row
+    tables["search"][row["workspace"], row["ticket_id"]] = row["hidden"], set(row["words"].split())
 
 
 def _adding(name: str, keys: int) -> Callable[[Tables, dict[str, Any], Row], None]:

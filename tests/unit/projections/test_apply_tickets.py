@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from tests.unit.projections.fact_log import FactLog, Ticket, random_log
 from tests.unit.projections.memory_tables import MemoryTables
-from tocsin.projections.apply.facts import instant
-from tocsin.projections.tables import document
 
 
 def projected(log: FactLog) -> MemoryTables:
@@ -26,16 +24,15 @@ def row(tables: MemoryTables, ticket: Ticket) -> dict[str, Any]:
     return found
 
 
-def test_an_opened_ticket_shows_its_failure() -> None:
+def test_an_opened_ticket_shows_its_failure_verbatim() -> None:
     log = FactLog()
-    ticket = log.opened("deploy", "run-1", message="no space left", context=msgspec.Raw(b'{"n":1e400,"z":"\\u0000"}'))
-    found = document(row(projected(log), ticket))
-    assert found["id"] == ticket.ticket_id
+    context = b'{"n":1e400,"z":"\\u0000"}'
+    ticket = log.opened("deploy", "run-1", message="no space left", context=msgspec.Raw(context))
+    found = row(projected(log), ticket)
     assert (found["status"], found["hidden"], found["occurrences"], found["deliveries"]) == ("open", False, 1, 1)
-    assert found["created_at"] == found["updatedAt"] == log.at
-    assert bytes(found["context"].contents.encode()) == b'{"n":1e400,"z":"\\u0000"}' if hasattr(
-        found["context"], "contents") else True  # fmt: skip
-    assert found["step"] is None
+    assert found["created_at"] == found["updated_at"] == log.at
+    assert found["context"] == context.decode()
+    assert found["message"] == "no space left"
 
 
 def test_a_fact_changes_only_what_it_carries() -> None:
@@ -54,7 +51,7 @@ def test_resolution_and_re_opening_set_and_clear_their_times() -> None:
     log.changed(ticket, "done", reason="fixed")
     resolved_at = log.at
     done = row(projected(log), ticket)
-    assert done["resolved_at"] == instant(resolved_at)
+    assert done["resolved_at"] == resolved_at
     assert done["reopen_until"] is not None
     log.hidden(ticket)
     assert row(projected(log), ticket)["hidden"] is True
