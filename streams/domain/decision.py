@@ -16,7 +16,7 @@ State = TypeVar("State")
 Policy = TypeVar("Policy")
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, frozen=True, gc=False):
     """One event as a decision sees it.
 
     now: logical time in Unix ms: the log's append time, never less than that of an earlier record of the partition.
@@ -57,7 +57,7 @@ class Received(msgspec.Struct, frozen=True):
         return rfc3339(self.now)
 
 
-class Effect(msgspec.Struct, frozen=True):
+class Effect(msgspec.Struct, frozen=True, gc=False):
     """An event for another domain, published in the same transaction as the fact that caused it."""
 
     domain: str

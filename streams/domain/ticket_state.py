@@ -16,7 +16,7 @@ from tocsin.events.vocabulary import UNRESOLVED, TicketStatus
 EPISODES_KEPT: Final = 32
 
 
-class Episode(msgspec.Struct, frozen=True, array_like=True):
+class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One ticket of an entity. Times in Unix ms; ``window_open``: a repeat may still re-open it."""
 
     number: int
@@ -36,7 +36,7 @@ class Episode(msgspec.Struct, frozen=True, array_like=True):
         return self.status in UNRESOLVED
 
 
-class TicketState(msgspec.Struct, frozen=True, array_like=True):
+class TicketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """All remembered episodes of one entity, oldest first. Encoded as arrays: about 100 bytes an episode."""
 
     entity: str
@@ -64,6 +64,8 @@ class TicketState(msgspec.Struct, frozen=True, array_like=True):
         return max(self.episodes, key=lambda episode: (episode.resolved_at, episode.number))
 
     def with_episode(self, changed: Episode) -> TicketState:
+        if len(self.episodes) == 1:
+            return TicketState(self.entity, (changed,))
         if self.episodes[-1].number == changed.number:
             return TicketState(self.entity, (*self.episodes[:-1], changed))
         kept = tuple(changed if one.number == changed.number else one for one in self.episodes)

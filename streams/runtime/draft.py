@@ -56,7 +56,7 @@ class Draft:
         self.state, self.partition, self.probe = state, partition, probe
         self.domain: Domain[Any, Any] = state.domain
         self.changed: dict[bytes, Any] = {}
-        self.facts: list[Decided] = []
+        self.facts: dict[bytes, list[Decided]] = {}
         self.dead_letters: list[DeadLetter] = []
         self.new_ids: list[bytes] = []
         self.policy: ActivePolicy | None = None
@@ -159,26 +159,28 @@ class Draft:
             version=event.version,
             body=event.body,
         )
-        self.facts.append(Decided(key, received.envelope, fact))
+        self.facts.setdefault(key, []).append(Decided(key, received.envelope, fact))
 
     def _apply(self, key: bytes, received: Received) -> None:
         domain, policy = self.domain, self._policy
         before = self.changed[key] if key in self.changed else self.state.get(key)
+        evolve, after = domain.evolve, before
         facts: list[Fact] = []
-        after = before
         if before is not None:
-            for fact in domain.advance(before, received, policy):
-                facts.append(fact)
-                after = domain.evolve(after, fact)
+            facts += domain.advance(before, received, policy)
+            for fact in facts:
+                after = evolve(after, fact)
         for fact in domain.decide(after, received, policy):
             facts.append(fact)
-            after = domain.evolve(after, fact)
+            after = evolve(after, fact)
         if self.probe:
             self._check(received, facts, after)
         # nothing of this record is kept before everything of it succeeded
         if after is not before:
             self.changed[key] = after
-        self.facts.extend([Decided(key, received.envelope, fact) for fact in facts])
+        if facts:
+            envelope = received.envelope
+            self.facts.setdefault(key, []).extend([Decided(key, envelope, fact) for fact in facts])
 
     def _check(self, received: Received, facts: Sequence[Fact], state: Any) -> None:
         try:

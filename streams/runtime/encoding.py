@@ -64,22 +64,24 @@ def prepare(draft: Draft, partitions: int, max_message_bytes: int) -> Prepared:
 
 def _folded(draft: Draft) -> list[Decided]:
     """Repeats of one entity become one fact. Order is kept per key, which is all that readers rely on."""
-    fold_key = draft.domain.fold_key
-    by_key: dict[bytes, list[Decided]] = {}
-    for decided in draft.facts:
-        by_key.setdefault(decided.key, []).append(decided)
     folded: list[Decided] = []
-    for of_one_key in by_key.values():
+    for of_one_key in draft.facts.values():
         if len(of_one_key) == 1:
             folded += of_one_key
-            continue
-        for key, group in groupby(of_one_key, key=lambda decided: fold_key(decided.fact)):
-            run = list(group)
-            if key is None or len(run) == 1:
-                folded += run
-            else:
-                folded.append(run[-1]._replace(fact=draft.domain.fold([decided.fact for decided in run])))
+        else:
+            folded += _folded_runs(of_one_key, draft)
     return folded
+
+
+def _folded_runs(of_one_key: Sequence[Decided], draft: Draft) -> Iterator[Decided]:
+    fold_key, fold = draft.domain.fold_key, draft.domain.fold
+    for key, group in groupby(of_one_key, key=lambda decided: fold_key(decided.fact)):
+        run = list(group)
+        if key is None or len(run) == 1:
+            yield from run
+        else:
+            last = run[-1]
+            yield Decided(last.key, last.envelope, fold([decided.fact for decided in run]))
 
 
 def _fact_records(facts: Iterable[Decided], names: Mapping[type[Any], str], id_prefix: str) -> Iterator[OutgoingRecord]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 
-class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One request this fact answers. ``wait``: a client is waiting right now and is woken by NOTIFY."""
 
     event_id: str
@@ -15,7 +15,7 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     request_digest: str = ""
 
 
-class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
+class Cause(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Why a fact exists: the event (id, type and position in the log), the rule that decided, and what it compared.
 
     The topic is the events topic of the fact's own domain. ``offsets`` lists every event folded into the fact, in
@@ -32,7 +32,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     correlation_id: str = ""
 
 
-class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """What every fact carries. ``at``: logical time of the decision, RFC 3339 UTC with milliseconds."""
 
     entity: str
@@ -45,7 +45,7 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         return self.cause.offset
 
 
-class CommandUnchanged(Fact, frozen=True, omit_defaults=True, kw_only=True):
+class CommandUnchanged(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A command that asked for what already is; answered like the change itself."""
 
     subject_id: str
@@ -62,7 +62,7 @@ RefusalReason = Literal[
 ]
 
 
-class CommandRefused(Fact, frozen=True, omit_defaults=True, kw_only=True):
+class CommandRefused(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A command that was decided against, with the reason and what would be allowed."""
 
     subject_id: str

@@ -22,7 +22,7 @@ class EnvelopeError(ValueError):
     """The headers of a record are no usable CloudEvent; ``str(error)`` says which attribute and why."""
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """The attributes of one event.
 
     id: unique per (workspace, source); sender-given when ``sender_given``, then duplicates are recognised by it.

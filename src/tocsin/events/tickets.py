@@ -17,7 +17,7 @@ NO_CONTEXT: Final = msgspec.Raw(b"")
 # --- events ---------------------------------------------------------------------------------------------------------
 
 
-class FailureReported(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class FailureReported(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A workflow failed. ``identity_reason`` says how the identifier was found; times are RFC 3339 UTC.
 
     ``context`` is any JSON, kept verbatim; over 4 KiB it travels once through the payloads topic and only its
@@ -37,7 +37,7 @@ class FailureReported(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     context_digest: str = ""
 
 
-class StatusChangeRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class StatusChangeRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """Somebody asks for another status of one ticket. ``if_version``: the version the client saw (If-Match)."""
 
     ticket_id: str
@@ -47,7 +47,7 @@ class StatusChangeRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_
     if_version: int | None = None
 
 
-class HideRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class HideRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """Somebody asks to hide a resolved ticket from lists (DELETE)."""
 
     ticket_id: str
@@ -55,14 +55,14 @@ class HideRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     if_version: int | None = None
 
 
-class TimerDue(msgspec.Struct, frozen=True, kw_only=True):
+class TimerDue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A wake-up for one entity of this domain; the decision itself checks what is due. ``due_at`` in Unix ms."""
 
     entity: str
     due_at: int
 
 
-class PolicyActivated(msgspec.Struct, frozen=True, kw_only=True):
+class PolicyActivated(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A policy governs from here on; published to every partition of the domain. ``version`` = digest of the body."""
 
     version: str
@@ -72,13 +72,13 @@ class PolicyActivated(msgspec.Struct, frozen=True, kw_only=True):
 # --- facts ----------------------------------------------------------------------------------------------------------
 
 
-class TicketFact(Fact, frozen=True, omit_defaults=True, kw_only=True):
+class TicketFact(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A fact about one ticket."""
 
     ticket_id: str
 
 
-class Latest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+class Latest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """What the latest occurrence said; replaces what the ticket showed before."""
 
     message: str
@@ -90,7 +90,7 @@ class Latest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     context_digest: str = ""
 
 
-class TicketOpened(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+class TicketOpened(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     episode: int
     workflow: str
     identifier: str
@@ -103,7 +103,7 @@ class TicketOpened(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
     previous_ticket_id: str = ""
 
 
-class OccurrencesCounted(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+class OccurrencesCounted(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """More of the same. ``occurrences`` and ``deliveries`` are the totals afterwards, ``*_added`` what this adds.
 
     A retried delivery of an event already counted adds a delivery only (``latest`` is then absent).
@@ -117,7 +117,7 @@ class OccurrencesCounted(TicketFact, frozen=True, omit_defaults=True, kw_only=Tr
     latest: Latest | None = None
 
 
-class TicketReopened(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+class TicketReopened(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A resolved ticket failed again inside its re-open window."""
 
     from_status: TicketStatus
@@ -128,7 +128,7 @@ class TicketReopened(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
     status: TicketStatus = "open"
 
 
-class StatusChanged(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+class StatusChanged(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """``reopen_until``: until then a repeat re-opens this ticket; empty when it never does."""
 
     from_status: TicketStatus
@@ -139,19 +139,19 @@ class StatusChanged(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
     reopen_until: str = ""
 
 
-class TicketHidden(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+class TicketHidden(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     actor: str
 
 
-class ReopenWindowEnded(TicketFact, frozen=True, omit_defaults=True, kw_only=True):
+class ReopenWindowEnded(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """From here on a repeat opens a new ticket that links this one."""
 
 
-class DeliveryIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True):
+class DeliveryIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """An event id seen before came with another identity; the first one won."""
 
 
-class PolicyApplied(Fact, frozen=True, omit_defaults=True, kw_only=True):
+class PolicyApplied(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     version: str
     body: dict[str, Any]
 
