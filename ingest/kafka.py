@@ -21,7 +21,7 @@ from tocsin.ingest.publish import Admission, Record, by_partition, kafka_unavail
 
 log = structlog.get_logger(__name__)
 
-PRODUCE_TIMEOUT_SECONDS: Final = 3.5
+PRODUCE_TIMEOUT_SECONDS: Final = 3.0
 START_TIMEOUT_SECONDS: Final = 10.0
 PENDING_LIMIT_BYTES: Final = 64 * 1024 * 1024
 _BATCH_BYTES: Final = 512 * 1024

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -25,6 +26,9 @@ from tocsin.policies import PolicyError, version_of
 from tocsin.problems import Problem
 
 log = structlog.get_logger(__name__)
+
+# one line for every file that changes in the directory otherwise
+logging.getLogger("watchfiles.main").setLevel(logging.WARNING)
 
 ERRORS: Final = Counter("tocsin_policy_errors", "Policy files that could not be used", ["policy"])
 _RETRY_SECONDS: Final = 2.0

@@ -19,7 +19,7 @@ class Record(NamedTuple):
     partition: int
     key: bytes
     value: bytes
-    headers: Sequence[tuple[str, bytes]]
+    headers: list[tuple[str, bytes]]  # aiokafka takes no other sequence
 
     @property
     def weight(self) -> int:
@@ -88,6 +88,8 @@ class MemoryPublisher:
         await self.publish_all([record])
 
     async def publish_all(self, records: Sequence[Record]) -> None:
+        if not all(type(record.headers) is list for record in records):
+            raise TypeError("headers must be a list")
         weight = sum(record.weight for record in records)
         self._admission.enter(weight)
         try:

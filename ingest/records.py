@@ -6,7 +6,6 @@ import hashlib
 import os
 import time
 import uuid
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -67,13 +66,11 @@ def record(domain: str, entity: str, event: object, attributes: Envelope, partit
     return event_record(domain, record_key(attributes.workspace, entity), event, to_headers(attributes), partitions)
 
 
-def event_record(
-    domain: str, key: bytes, event: object, headers: Sequence[tuple[str, bytes]], partitions: int
-) -> Record:
+def event_record(domain: str, key: bytes, event: object, headers: list[tuple[str, bytes]], partitions: int) -> Record:
     return Record(events_topic(domain), partition_of(key, partitions), key, encode(event), headers)
 
 
 def payload_record(payload: bytes, partitions: int) -> Record:
     """A body too large for its event, under its digest; the same body again is the same record."""
     key = hashlib.sha256(payload).hexdigest().encode()
-    return Record(PAYLOADS, partition_of(key, partitions), key, payload, (CONTENT_TYPE,))
+    return Record(PAYLOADS, partition_of(key, partitions), key, payload, [CONTENT_TYPE])

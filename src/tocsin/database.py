@@ -31,6 +31,7 @@ UNAVAILABLE: Final = (
     asyncpg.InsufficientResourcesError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # closed for connections
     asyncpg.UndefinedTableError,  # not migrated yet
 )
 

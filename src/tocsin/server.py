@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import signal
+from collections.abc import Iterator
 from typing import Final
 
 import uvicorn
@@ -64,7 +67,18 @@ class ReceiptDeadline(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """Looks once a second for connections whose deadline has passed."""
+    """Looks once a second for connections whose deadline has passed; returns after a signal instead of dying of it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # uvicorn's own raises the signal again at the end, and the process would be gone before pending events are
+        # flushed and connections closed
+        previous = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
 
     async def on_tick(self, counter: int) -> bool:
         if counter % 10 == 0:

@@ -44,7 +44,9 @@ class Stage:
         )
         return self
 
-    async def __aexit__(self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None) -> None:
+    async def __aexit__(
+        self, _: type[BaseException] | None, __: BaseException | None, ___: TracebackType | None
+    ) -> None:
         await self.http.aclose()
 
     async def key(self, *scopes: Scope, workspace: str = "default", name: str = "ci") -> str:

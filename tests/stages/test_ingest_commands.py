@@ -158,7 +158,7 @@ async def test_two_bodies_at_once_with_one_key_the_first_decided_wins(stage: Sta
         for status in ("done", "open")
     ]
     async with asyncio.timeout(5):
-        while len(stage.publisher.records) < 2:
+        while len(stage.publisher.records) < 2:  # noqa: ASYNC110
             await asyncio.sleep(0)
     stage.fact = CHANGED
     for record in stage.publisher.records:
@@ -170,7 +170,7 @@ async def test_waiting_survives_a_missed_notification(stage: Stage) -> None:
     stage.fact = None
     waiting = asyncio.create_task(stage.http.patch(PATH, json={"status": "done"}))
     async with asyncio.timeout(5):
-        while not stage.publisher.records:
+        while not stage.publisher.records:  # noqa: ASYNC110
             await asyncio.sleep(0)
     stage.outcomes.notified = lambda payload: None  # type: ignore[method-assign]
     stage.fact = CHANGED

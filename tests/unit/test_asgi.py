@@ -109,7 +109,8 @@ async def test_refusals_and_bugs_carry_the_correlation_id_too() -> None:
 
     async with client(surround(bug)) as http:
         answer = await http.post("/", headers={"x-request-id": "abc"})
-        assert (answer.status_code, answer.headers["x-request-id"], answer.json()["correlation_id"]) == (500, "abc", "abc")
+        assert answer.status_code == 500
+        assert answer.headers["x-request-id"] == answer.json()["correlation_id"] == "abc"
         assert "secret" not in answer.text
         refused = await http.post("/", headers={"x-request-id": "abc", "content-encoding": "gzip"})
         assert refused.headers["x-request-id"] == "abc"

@@ -82,7 +82,8 @@ async def test_a_key_with_one_changed_character_is_refused() -> None:
 
 async def test_ended_keys_are_refused() -> None:
     now = datetime.now(UTC)
-    for fields in ({"revoked_at": now}, {"expires_at": now - timedelta(seconds=1)}):
+    ended: list[dict[str, Any]] = [{"revoked_at": now}, {"expires_at": now - timedelta(seconds=1)}]
+    for fields in ended:
         kept, key = issue("read", **fields)
         assert await status_of(authenticator(kept), connection(x_api_key=key)) == 401
     kept, key = issue("read", expires_at=now + timedelta(hours=1))
@@ -147,7 +148,9 @@ async def test_metrics_are_open_on_loopback(loopback: bool, client: str, expecte
     ],
 )
 async def test_pages_of_other_sites_cannot_use_the_opening(headers: dict[str, str], expected: int) -> None:
-    assert await status_of(authenticator(unversioned_open=True), connection("/failures", **headers), "ingest") == expected
+    assert (
+        await status_of(authenticator(unversioned_open=True), connection("/failures", **headers), "ingest") == expected
+    )
 
 
 async def test_guessing_is_429_from_the_eleventh_time_and_valid_keys_still_pass() -> None:

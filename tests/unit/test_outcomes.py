@@ -33,7 +33,7 @@ def refused(reason: RefusalReason, **more: Any) -> Problem:
 def test_a_changed_status_answers_the_ticket_and_its_version() -> None:
     fact = StatusChanged(**COMMON, ticket_id="t_x-1", from_status="open", status="done", actor="a")
     answered = answer_of(outcome(fact))
-    assert answered == (200, b'{"id":"t_x-1","version":41}', {"ETag": '"41"'})
+    assert tuple(answered) == (200, b'{"id":"t_x-1","version":41}', {"ETag": '"41"'})
     assert response(answered).headers["etag"] == '"41"'
 
 

@@ -63,7 +63,9 @@ def test_a_problem_document_holds_what_is_set_and_nothing_else() -> None:
         ("/broken", "{}", 405, None),
     ],
 )
-async def test_errors_of_the_framework_are_problems(path: str, body: str, status: int, fields: list[str] | None) -> None:
+async def test_errors_of_the_framework_are_problems(
+    path: str, body: str, status: int, fields: list[str] | None
+) -> None:
     async with client() as http:
         answer = await http.post(path, content=body, headers={"content-type": "application/json"})
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")

@@ -131,7 +131,9 @@ def test_every_wrong_field_is_named_at_once() -> None:
     ]
 
 
-@pytest.mark.parametrize("fields", [{"status": "failure"}, {"success": False}, {"conclusion": "timed_out"}, {"result": 1}])
+@pytest.mark.parametrize(
+    "fields", [{"status": "failure"}, {"success": False}, {"conclusion": "timed_out"}, {"result": 1}]
+)
 def test_a_failure_may_say_that_it_failed(fields: dict[str, object]) -> None:
     assert json.loads(bytes(read(**fields).event.context)) == fields
 

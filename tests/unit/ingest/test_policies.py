@@ -123,7 +123,7 @@ def replace(path: Path, text: str) -> None:
 
 async def until(publisher: MemoryPublisher, count: int) -> None:
     async with asyncio.timeout(15):
-        while len(publisher.records) < count:
+        while len(publisher.records) < count:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
