@@ -50,8 +50,8 @@ class OwningConsumer(Consumer):
         self.domains: Mapping[str, Domain[Any, Any]] = {
             events_topic(name): domain for name, domain in app.domains.items()
         }
-        # Counts seeks, once before and once after each: records of a fetch that ran across one are fetched again.
-        self._seeks = 0
+        # What a fetch returns that ran across a seek may lie before or behind it: it is dropped and sought again.
+        self._seeks, self._seeking = 0, asyncio.Lock()
 
     def _new_consumer_thread(self) -> OwningConsumerThread:
         return OwningConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -61,13 +61,12 @@ class OwningConsumer(Consumer):
 
         The group's commits are not asked: Faust acknowledges batches whose agent raised or was cancelled.
         """
-        self._seeks += 1
-        try:
-            await asyncio.wait_for(self._own_what_is_assigned(), self.options.open_timeout / 1000)
-        except Exception as error:
-            log.error("cannot open the assigned partitions; giving all of them back", error=repr(error))
-            os._exit(EXIT_CANNOT_OPEN)
-        self._seeks += 1
+        async with self._seeking:
+            try:
+                await asyncio.wait_for(self._own_what_is_assigned(), self.options.open_timeout / 1000)
+            except Exception as error:
+                log.error("cannot open the assigned partitions; giving all of them back", error=repr(error))
+                os._exit(EXIT_CANNOT_OPEN)
 
     async def _own_what_is_assigned(self) -> None:
         assigned = {TP(*tp) for tp in self.assignment() if tp[0] in self.domains}
@@ -79,12 +78,17 @@ class OwningConsumer(Consumer):
             return
         beginnings = await self.earliest_offsets(*assigned)
         for tp in assigned:
-            partition = self.owned[tp]
-            if partition.position < (beginnings.get(tp) or 0):
-                raise LogTruncated(tp, partition.position, beginnings[tp])
+            if self.owned[tp].position < (beginnings.get(tp) or 0):
+                raise LogTruncated(tp, self.owned[tp].position, beginnings[tp])
+        await self._seek_to_positions()
+        log.info("owning", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in assigned))
+
+    async def _seek_to_positions(self) -> None:
+        """Reads on from where the states stand. What is applied meanwhile is passed over when it comes again."""
+        self._seeks += 1
+        for tp, partition in list(self.owned.items()):
             partition.inbox.clear()
             await self.seek(tp, partition.position)
-        log.info("owning", partitions=sorted(f"{tp.topic}/{tp.partition}" for tp in assigned))
 
     async def _open(self, tp: TP) -> None:
         self.owned[tp] = await OwnedPartition.open(self.domains[tp.topic], tp.partition, self.options)
@@ -101,19 +105,20 @@ class OwningConsumer(Consumer):
         try:
             return await super()._getmany(active_partitions, timeout)
         except KeyError:
-            # aiokafka's fetched_records raises it when a partition goes during a fetch; what it had drained is lost
-            # to us, so everything is read again from where the state stands
-            await self.perform_seek()
+            # aiokafka's fetched_records raises it when a partition goes during a fetch, and what it had drained of
+            # others is lost to us
+            await self._read_again()
             return {}
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
-        seeks, generation = self._seeks, self.app.consumer_generation_id
+        seeks, seeking = self._seeks, self._seeking.locked()
         records, _ = await self._wait_next_records(timeout)
-        if not records or self.should_stop:
-            return
-        for tp, fetched in records.items():
-            if not self.flow_active or (seeks, generation) != (self._seeks, self.app.consumer_generation_id):
-                return  # rebalanced or sought meanwhile: these records are fetched again
+        for tp, fetched in (records or {}).items():
+            if self.should_stop or not self.flow_active:
+                return  # Faust seeks before the flow resumes
+            if seeking or self._seeking.locked() or seeks != self._seeks:
+                await self._read_again()
+                return
             partition = self.owned.get(TP(*tp))
             if partition is None or not fetched:
                 continue
@@ -121,6 +126,11 @@ class OwningConsumer(Consumer):
             token: Any = self._to_message(tp, fetched[-1])
             token.key, token.value = None, len(fetched)
             yield tp, token
+
+    async def _read_again(self) -> None:
+        """Records of a fetch were dropped: after whatever seek is under way, one more makes up for it."""
+        async with self._seeking:
+            await self._seek_to_positions()
 
 
 class LogTruncated(RuntimeError):

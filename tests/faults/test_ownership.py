@@ -1,0 +1,120 @@
+"""One owner, effectively once: workers killed, frozen, cancelled and rebalanced, judged by the facts per cause."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.workers import PARTITIONS, WorkerProcess, observer
+from tocsin.broker import ensure_topics
+from tocsin.embedded.kafka import Kafka
+from tocsin.events.topics import topics
+
+pytestmark = [pytest.mark.embedded, pytest.mark.faults]
+
+Start = Callable[..., WorkerProcess]
+
+
+@pytest.fixture
+async def bootstrap(broker_process: Kafka) -> str:
+    await ensure_topics(broker_process.bootstrap, topics(), PARTITIONS)
+    return broker_process.bootstrap
+
+
+@pytest.fixture
+def start(bootstrap: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts workers; what is still running at the end is stopped."""
+    running: list[WorkerProcess] = []
+
+    def start_worker(*arguments: str, module: str = "tocsin") -> WorkerProcess:
+        log = tmp_path / f"worker-{len(running)}.log"
+        running.append(WorkerProcess(bootstrap, log, module, arguments or ("stream",)))
+        return running[-1]
+
+    yield start_worker
+    for worker in running:
+        if worker.process.poll() is None:
+            worker.stop(signal.SIGKILL)
+
+
+async def test_J5_successor_takes_over_after_kill_and_nothing_is_lost_or_doubled(
+    bootstrap: str, start: Start, long: bool
+) -> None:
+    async with observer(bootstrap, "kill") as (reporter, facts):
+        workers = [start(), start()]
+        await facts.until_decided(await reporter.one_each(), 30)
+        for _ in range(20 if long else 4):
+            load = asyncio.create_task(reporter.many(2000, 50))
+            await facts.poll()
+            random.choice(workers).send(signal.SIGKILL)
+            await load
+            await facts.until_decided(await reporter.one_each(), 30)
+        await facts.until_decided(reporter.sent, 30)
+        facts.assert_each_once(reporter.sent)
+
+
+async def test_zombie_that_wakes_up_after_its_session_writes_nothing(bootstrap: str, start: Start, long: bool) -> None:
+    async with observer(bootstrap, "zombie") as (reporter, facts):
+        workers = [start(), start()]
+        await facts.until_decided(await reporter.one_each(), 30)
+        for round_ in range(10 if long else 2):
+            sleeper = workers[round_ % 2]
+            load = asyncio.create_task(reporter.many(3000, 50))
+            await facts.poll()
+            sleeper.send(signal.SIGSTOP)
+            await load
+            await facts.until_decided(reporter.sent, 30)  # the successor decides everything meanwhile
+            sleeper.send(signal.SIGCONT)
+            await facts.until_decided(await reporter.one_each(), 30)
+        facts.assert_each_once(reporter.sent)
+
+
+async def test_worker_frozen_inside_a_transaction_is_fenced_and_its_records_never_appear(
+    bootstrap: str, start: Start, tmp_path: Path, long: bool
+) -> None:
+    trigger = tmp_path / "freeze"
+    async with observer(bootstrap, "frozen") as (reporter, facts):
+        start("freeze", str(trigger), module="tests.faults.saboteur")
+        await facts.until_decided(await reporter.one_each(), 30)
+        survivor = start()
+        for _ in range(5 if long else 1):
+            trigger.touch()
+            while trigger.exists():
+                await reporter.one_each()
+                await facts.poll()
+            await facts.until_decided(await reporter.one_each(), 20)
+        assert survivor.starts >= 1
+        facts.assert_each_once(reporter.sent)
+
+
+async def test_random_cancellation_of_agents_never_decides_twice(bootstrap: str, start: Start, long: bool) -> None:
+    async with observer(bootstrap, "cancel") as (reporter, facts):
+        workers = [start("cancel", module="tests.faults.saboteur") for _ in range(2)]
+        await facts.until_decided(await reporter.one_each(), 30)
+        for _ in range(40 if long else 5):
+            await reporter.many(1000, 50)
+            await facts.poll()
+        for worker in workers:
+            worker.stop(signal.SIGKILL)
+        start()
+        await facts.until_decided(reporter.sent, 60)
+        facts.assert_each_once(reporter.sent)
+
+
+async def test_every_partition_moves_after_each_of_many_rebalances(bootstrap: str, start: Start, long: bool) -> None:
+    async with observer(bootstrap, "rebalance") as (reporter, facts):
+        start()
+        await facts.until_decided(await reporter.one_each(), 30)
+        for round_ in range(30 if long else 6):
+            joining = start()
+            while joining.log_path.read_bytes().count(b"owning") < 1:
+                await facts.poll()
+            await facts.until_decided(await reporter.one_each(), 15)
+            joining.stop(signal.SIGTERM if round_ % 2 else signal.SIGKILL)
+            await facts.until_decided(await reporter.one_each(), 15)
+        facts.assert_each_once(reporter.sent)
