@@ -7,7 +7,7 @@ back singly above it are listed in the metadata of that commit. Sending and reme
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -24,6 +24,8 @@ BATCH: Final = 500
 _PREFIX: Final = "dlq."
 # Kafka keeps at most 4,096 bytes of metadata
 _MOST_SINGLES: Final = 200
+
+Commits = dict[TopicPartition, OffsetAndMetadata]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,10 @@ async def replay(
     await producer.start()
     try:
         async with _consumer(bootstrap) as consumer:
+            existing = await _existing(consumer, letters)
             for start in range(0, len(letters), BATCH):
-                await _replay_batch(producer, consumer, letters[start : start + BATCH], repaired_value)
+                batch = letters[start : start + BATCH]
+                await _send(producer, batch, repaired_value, await _commits(consumer, batch, existing))
     except KafkaError as error:
         raise StartError(f"The replay stopped: {error}.") from error
     finally:
@@ -78,11 +82,10 @@ async def replay(
     return len(letters)
 
 
-async def _replay_batch(
-    producer: AIOKafkaProducer, consumer: AIOKafkaConsumer, letters: Sequence[DeadLetter], value: bytes | None
+async def _send(
+    producer: AIOKafkaProducer, letters: Sequence[DeadLetter], value: bytes | None, commits: Commits
 ) -> None:
     targets = [_target(letter) for letter in letters]
-    commits = await _commits(consumer, letters)
     async with producer.transaction():
         for letter, (topic, partition) in zip(letters, targets, strict=True):
             await producer.send(
@@ -133,23 +136,30 @@ class _Remembered:
 
 
 async def _remembered(consumer: AIOKafkaConsumer, partition: TopicPartition) -> _Remembered:
+    # the public committed() leaves the metadata out
     found = await consumer._coordinator.fetch_committed_offsets([partition])
     if partition not in found or found[partition].offset < 0:
         return _Remembered(0, frozenset())
     return _Remembered(found[partition].offset, frozenset(json.loads(found[partition].metadata or "[]")))
 
 
+async def _existing(consumer: AIOKafkaConsumer, letters: Sequence[DeadLetter]) -> dict[TopicPartition, list[int]]:
+    """The offsets of all records in the partitions these letters lie in."""
+    partitions = {TopicPartition(letter.record.topic, letter.record.partition) for letter in letters}
+    return {one: [record.offset async for record in _records(consumer, one)] for one in partitions}
+
+
 async def _commits(
-    consumer: AIOKafkaConsumer, letters: Sequence[DeadLetter]
-) -> dict[TopicPartition, OffsetAndMetadata]:
-    by_partition: dict[TopicPartition, list[int]] = {}
-    for letter in letters:
-        partition = TopicPartition(letter.record.topic, letter.record.partition)
-        by_partition.setdefault(partition, []).append(letter.record.offset)
-    commits = {}
-    for partition, offsets in by_partition.items():
-        existing = [record.offset async for record in _records(consumer, partition)]
-        after = (await _remembered(consumer, partition)).with_more(offsets, existing)
+    consumer: AIOKafkaConsumer, letters: Sequence[DeadLetter], existing: Mapping[TopicPartition, Sequence[int]]
+) -> Commits:
+    commits: Commits = {}
+    for partition, offsets in existing.items():
+        sent = [
+            letter.record.offset
+            for letter in letters
+            if (letter.record.topic, letter.record.partition) == (partition.topic, partition.partition)
+        ]
+        after = (await _remembered(consumer, partition)).with_more(sent, offsets)
         if len(after.singles) > _MOST_SINGLES:
             raise StartError(f"More than {_MOST_SINGLES} records were replayed singly; replay the earlier ones first.")
         commits[partition] = OffsetAndMetadata(after.below, json.dumps(sorted(after.singles)))

@@ -101,9 +101,8 @@ class Supervisor:
         self._check_ports()
         secrets = runtime.ensure_secrets(self._data_dir)
         with Steps(self._console) as steps:
-            kafka, database = await _together(self._start_kafka(steps), self._start_postgres(steps))
+            kafka, database = await _together(self._kafka_with_topics(steps), self._postgres_with_schema(steps))
             runtime.publish(self._data_dir, kafka, database, self.url)
-            await _together(self._create_topics(kafka, steps), self._migrate(database, steps))
             await self._start_roles(kafka, database, secrets, steps)
 
     def _check_ports(self) -> None:
@@ -117,6 +116,18 @@ class Supervisor:
                     f"Port {metrics_port}, for the metrics of {command.name}, is in use; set METRICS_PORT so that "
                     f"{len(ROLES)} ports from it are free."
                 )
+
+    async def _kafka_with_topics(self, steps: Steps) -> str:
+        kafka = await self._start_kafka(steps)
+        await self._create_topics(kafka, steps)
+        return kafka
+
+    async def _postgres_with_schema(self, steps: Steps) -> str:
+        database = await self._start_postgres(steps)
+        steps.begin("Database schema")
+        await asyncio.to_thread(_migrate, database)
+        steps.done("Database schema")
+        return database
 
     async def _start_kafka(self, steps: Steps) -> str:
         if self._settings.kafka_bootstrap_servers:
@@ -150,13 +161,6 @@ class Supervisor:
         report = await ensure_topics(kafka, topics(self._settings.events_retention_days), self._settings.partitions)
         steps.done("Topics", f"{len(report.created)} created" if report.created else "")
 
-    async def _migrate(self, database: str, steps: Steps) -> None:
-        from tocsin.projections.migrate import upgrade
-
-        steps.begin("Database schema")
-        await asyncio.to_thread(upgrade, database)
-        steps.done("Database schema")
-
     async def _start_roles(self, kafka: str, database: str, secrets: dict[str, str], steps: Steps) -> None:
         names = ", ".join(command.name for command in ROLES)
         steps.begin("Roles", names)
@@ -189,6 +193,12 @@ class Supervisor:
         while True:
             await asyncio.to_thread(expire, self._logs, self._settings.log_retention_days)
             await asyncio.sleep(LOG_EXPIRY_INTERVAL_SECONDS)
+
+
+def _migrate(database: str) -> None:
+    from tocsin.projections.migrate import upgrade  # takes a second to import: not in the event loop's thread
+
+    upgrade(database)
 
 
 async def _together(first: Coroutine[Any, Any, Any], second: Coroutine[Any, Any, Any]) -> tuple[Any, Any]:
