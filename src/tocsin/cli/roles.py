@@ -23,7 +23,7 @@ def up() -> None:
     """
     from rich.console import Console
 
-    from tocsin.embedded.supervisor import up as run_up
+    from tocsin.embedded.up import up as run_up
     from tocsin.settings import settings
 
     run_up(settings(), Console())

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import signal
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final, TypeVar
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -17,14 +13,12 @@ from tocsin.broker import ensure_topics
 from tocsin.embedded import ports, runtime, startup_cache
 from tocsin.embedded.children import Children
 from tocsin.embedded.kafka import Kafka
-from tocsin.embedded.platform import problem
 from tocsin.embedded.postgres import Postgres
 from tocsin.embedded.progress import Steps
 from tocsin.embedded.readiness import wait_until_ready
 from tocsin.embedded.roles import ROLES, Role, environment
-from tocsin.errors import NotRunning, StartError, from_os_error
+from tocsin.errors import StartError
 from tocsin.events.topics import topics
-from tocsin.log import configure as configure_log
 from tocsin.log import expire
 from tocsin.settings import Settings
 
@@ -33,8 +27,6 @@ HOPELESS_CRASHES: Final = 3
 LOG_EXPIRY_INTERVAL_SECONDS: Final = 3600
 # What takes work in goes first, what the others stand on last.
 STOP_ORDER: Final = (*(command.name for command in ROLES), "kafka", "postgres")
-
-Failure = TypeVar("Failure", bound=BaseException)
 
 
 class Supervisor:
@@ -206,53 +198,3 @@ async def _together(first: Coroutine[Any, Any, Any], second: Coroutine[Any, Any,
     async with asyncio.TaskGroup() as group:
         tasks = group.create_task(first), group.create_task(second)
     return tasks[0].result(), tasks[1].result()
-
-
-def up(settings: Settings, console: Console) -> None:
-    """Runs an installation in the foreground until SIGINT or SIGTERM. Raises StartError."""
-    if reason := problem():
-        raise StartError(reason)
-    data_dir = settings.data_dir.absolute()
-    with _exclusive(data_dir):
-        configure_log("up", settings.model_copy(update={"log_dir": settings.log_dir or data_dir / "logs"}))
-        try:
-            asyncio.run(_run(Supervisor(settings, console)))
-        except* StartError as group:
-            raise _first(group) from None
-        except* OSError as group:
-            raise from_os_error(_first(group), data_dir) from group
-
-
-async def _run(supervisor: Supervisor) -> None:
-    if not await supervisor.run():
-        os._exit(130)  # a download may still run in a thread nobody waits for any more
-
-
-def _first(group: BaseExceptionGroup[Failure]) -> Failure:
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
-
-
-@contextmanager
-def _exclusive(data_dir: Path) -> Iterator[None]:
-    """One supervisor per data directory; the operating system frees the lock when it dies."""
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        (data_dir / "logs").mkdir(exist_ok=True)
-        file = (data_dir / "lock").open("w")
-    except OSError as error:
-        raise from_os_error(error, data_dir) from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StartError(f"tocsin runs already in {data_dir}{_where(data_dir)}.") from None
-        yield
-
-
-def _where(data_dir: Path) -> str:
-    try:
-        found = runtime.running(data_dir)
-    except NotRunning:
-        return ""
-    return f" ({found.url}, process {found.pid})"
