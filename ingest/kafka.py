@@ -8,16 +8,16 @@ are refused at once, and a new producer is started in the background until one c
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError
 
 from tocsin.events.topics import MAX_MESSAGE_BYTES
-from tocsin.ingest.publish import Admission, Record, by_partition, kafka_unavailable
+from tocsin.ingest.lanes import Lanes
+from tocsin.ingest.publish import RECORD_OVERHEAD_BYTES, Admission, Record, kafka_unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -37,14 +37,13 @@ class KafkaPublisher:
         *,
         produce_timeout: float = PRODUCE_TIMEOUT_SECONDS,
         limit_bytes: int = PENDING_LIMIT_BYTES,
-        linger_ms: int = 2,
+        linger_ms: float = 1,
         create: Callable[..., Any] = AIOKafkaProducer,
     ) -> None:
         self._options = {
             "bootstrap_servers": bootstrap_servers,
             "acks": "all",
             "enable_idempotence": True,
-            "linger_ms": linger_ms,
             "max_batch_size": _BATCH_BYTES,
             "max_request_size": MAX_MESSAGE_BYTES,
             # the request that carries a batch must end before our own deadline
@@ -54,13 +53,14 @@ class KafkaPublisher:
         self._create = create
         self._timeout = produce_timeout
         self._admission = Admission(limit_bytes)
-        self._producer: Any = None
+        self._linger = linger_ms / 1000
+        self._lanes: Lanes | None = None
         self._connecting: asyncio.Task[None] | None = None
         self._abandoned: set[asyncio.Task[None]] = set()
 
     @property
     def connected(self) -> bool:
-        return self._producer is not None
+        return self._lanes is not None
 
     @property
     def pending_bytes(self) -> int:
@@ -78,68 +78,53 @@ class KafkaPublisher:
         """Flushes what is pending, within the produce timeout, and closes."""
         if self._connecting is not None:
             self._connecting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._connecting
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(producer.flush(), self._timeout)
-            await _abandon(producer)
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        lanes, self._lanes = self._lanes, None
+        if lanes is not None:
+            if sending := lanes.pending():
+                await asyncio.wait(sending, timeout=self._timeout)
+            lanes.fail(kafka_unavailable)
+            await _abandon(lanes.producer)
         await asyncio.gather(*self._abandoned)
 
     async def publish(self, record: Record) -> None:
-        producer = self._current()
+        lanes = self._current()
         weight = record.weight
         self._admission.enter(weight)
         try:
-            async with asyncio.timeout(self._timeout):
-                await (
-                    await producer.send(
-                        record.topic, record.value, record.key, record.partition, headers=record.headers
-                    )
-                )
-        except (TimeoutError, KafkaError) as error:
-            self._failed(producer, error)
-            raise kafka_unavailable() from None
+            await lanes.append(record)
         finally:
             self._admission.leave(weight)
 
     async def publish_all(self, records: Sequence[Record]) -> None:
-        """Ready-made record batches, one chain a partition: a future per record would cost a factor of three."""
-        producer = self._current()
-        weight = sum(record.weight for record in records)
+        lanes = self._current()
+        weight = sum([len(record.value) for record in records]) + RECORD_OVERHEAD_BYTES * len(records)
         self._admission.enter(weight)
         try:
-            async with asyncio.timeout(self._timeout):
-                acknowledgements = await asyncio.gather(
-                    *(_enqueue(producer, *where, held) for where, held in by_partition(records).items())
-                )
-                await asyncio.gather(*(one for chain in acknowledgements for one in chain))
-        except (TimeoutError, KafkaError) as error:
-            self._failed(producer, error)
-            raise kafka_unavailable() from None
+            await asyncio.gather(*lanes.append_all(records))
         finally:
             self._admission.leave(weight)
 
-    def _current(self) -> Any:
-        if self._producer is None:
+    def _current(self) -> Lanes:
+        if self._lanes is None:
             raise kafka_unavailable()
-        return self._producer
+        return self._lanes
 
-    def _failed(self, producer: Any, error: Exception) -> None:
-        """Replaces a producer that did not deliver; every other request that waits on it is answered too."""
-        if isinstance(error, MessageSizeTooLargeError) or producer is not self._producer:
+    def _failed(self, lanes: Lanes, error: BaseException) -> None:
+        """Replaces a producer that did not deliver; everybody who waits on it is answered at once."""
+        lanes.fail(kafka_unavailable)
+        if lanes is not self._lanes:
             return
-        log.error("the event log does not confirm; replacing the producer", error=type(error).__name__)
-        self._producer = None
-        task = asyncio.create_task(_abandon(producer))
+        log.error("the event log does not confirm; replacing the producer", error=repr(error))
+        self._lanes = None
+        task = asyncio.create_task(_abandon(lanes.producer))
         self._abandoned.add(task)
         task.add_done_callback(self._abandoned.discard)
         self._connecting = asyncio.create_task(self._connect())
 
     async def _connect(self) -> None:
         attempt = 0
-        while self._producer is None:
+        while self._lanes is None:
             producer = self._create(**self._options)
             try:
                 await asyncio.wait_for(producer.start(), START_TIMEOUT_SECONDS)
@@ -153,28 +138,8 @@ class KafkaPublisher:
                 await _abandon(producer)
                 raise
             else:
-                self._producer = producer
+                self._lanes = Lanes(producer, self._linger, self._timeout, self._failed)
                 log.info("connected to the event log", attempts=attempt + 1)
-
-
-async def _enqueue(producer: Any, topic: str, partition: int, records: Sequence[Record]) -> list[Any]:
-    """Hands the records over as full batches, in order; returns their acknowledgements."""
-    acknowledgements = []
-    batch = producer.create_batch()
-    for record in records:
-        # None means full; an empty batch takes a record of any size
-        if batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers) is None:
-            acknowledgements.append(await _submit(producer, batch, topic, partition))
-            batch = producer.create_batch()
-            batch.append(key=record.key, value=record.value, timestamp=None, headers=record.headers)
-    acknowledgements.append(await _submit(producer, batch, topic, partition))
-    return acknowledgements
-
-
-async def _submit(producer: Any, batch: Any, topic: str, partition: int) -> Any:
-    # closed: no single record may join, and the batch does not linger
-    batch.close()
-    return await producer.send_batch(batch, topic, partition=partition)
 
 
 async def _abandon(producer: Any) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
 from tocsin.problems import Problem, unavailable
@@ -37,13 +36,6 @@ class Publisher(Protocol):
 
     async def publish(self, record: Record) -> None: ...
     async def publish_all(self, records: Sequence[Record]) -> None: ...
-
-
-def by_partition(records: Sequence[Record]) -> Mapping[tuple[str, int], list[Record]]:
-    grouped: dict[tuple[str, int], list[Record]] = defaultdict(list)
-    for record in records:
-        grouped[record.topic, record.partition].append(record)
-    return grouped
 
 
 class Admission:
