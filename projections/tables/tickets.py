@@ -61,13 +61,13 @@ tickets: Final = Table(
 )
 
 
-def document(row: Mapping[str, Any], context: str | None = None) -> dict[str, Any]:
+def document(row: Mapping[Any, Any], context: str | None = None) -> dict[str, Any]:
     """A ticket as clients see it, for ``orjson``; ``context`` is the resolved payload, else what the row carries.
 
     Times are RFC 3339 UTC with milliseconds.
     """
     body = context if context is not None else row["context"]
-    created_at, updated_at = _instant(row["created_at"]), _instant(row["updated_at"])
+    created_at, updated_at = instant(row["created_at"]), instant(row["updated_at"])
     return {
         "id": row["ticket_id"],
         "workspace": row["workspace"],
@@ -87,17 +87,18 @@ def document(row: Mapping[str, Any], context: str | None = None) -> dict[str, An
         "deliveries": row["deliveries"],
         "episode": row["episode"],
         "previous_ticket_id": row["previous_ticket_id"],
-        "first_seen_at": _instant(row["first_seen_at"]),
-        "last_seen_at": _instant(row["last_seen_at"]),
+        "first_seen_at": instant(row["first_seen_at"]),
+        "last_seen_at": instant(row["last_seen_at"]),
         "created_at": created_at,
         "updated_at": updated_at,
         "createdAt": created_at,
         "updatedAt": updated_at,
-        "resolved_at": _instant(row["resolved_at"]),
-        "reopen_until": _instant(row["reopen_until"]),
+        "resolved_at": instant(row["resolved_at"]),
+        "reopen_until": instant(row["reopen_until"]),
         "version": row["version"],
     }
 
 
-def _instant(moment: datetime | None) -> str | None:
+def instant(moment: datetime | None) -> str | None:
+    """RFC 3339 UTC with milliseconds."""
     return None if moment is None else rfc3339(round_down_ms(moment.astimezone(UTC)))

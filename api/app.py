@@ -1,0 +1,46 @@
+"""The parts of stage 4, put together: what a role with query routes starts, stops and mounts."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import asyncpg
+from fastapi import FastAPI
+
+from tocsin.api import health
+from tocsin.api.health import Health
+from tocsin.api.queries.reader import Reader
+from tocsin.api.routes import commands, metrics, tickets
+from tocsin.api.routes import health as health_routes
+from tocsin.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """Stage 4 of one process."""
+
+    reader: Reader
+    pool: asyncpg.Pool[asyncpg.Record]
+    health: Health
+
+    def mount(self, app: FastAPI) -> None:
+        app.include_router(tickets.router(self.reader))
+        app.include_router(commands.router(self.pool))
+        app.include_router(health_routes.router(self.health))
+        app.include_router(metrics.router(self.reader))
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Connects on first use; closes its connections at the end."""
+        try:
+            yield
+        finally:
+            await self.reader.close()
+
+
+def api(settings: Settings, pool: asyncpg.Pool[asyncpg.Record]) -> Api:
+    """The query API as the settings describe it."""
+    checks = {"postgres": health.postgres(pool), "kafka": health.kafka(settings.kafka)}
+    return Api(Reader(settings.database), pool, Health(checks))

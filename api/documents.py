@@ -1,0 +1,155 @@
+"""What clients get to see, as OpenAPI describes it; the values themselves are written by the routes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from tocsin.events.vocabulary import Severity, TicketStatus
+
+TICKET_EXAMPLE: dict[str, Any] = {
+    "id": "t_ldccopes6uacahgduvspztpl34-1",
+    "workspace": "default",
+    "workflow": "nightly-build",
+    "identifier": "repo/main",
+    "identity_reason": "given",
+    "status": "open",
+    "hidden": False,
+    "severity": "error",
+    "source": "github",
+    "step": "tests",
+    "message": "3 tests failed",
+    "run_url": "https://ci.example/runs/17",
+    "context": {"attempt": 1},
+    "context_digest": None,
+    "occurrences": 4,
+    "deliveries": 5,
+    "episode": 1,
+    "previous_ticket_id": None,
+    "first_seen_at": "2026-11-20T22:13:20.123Z",
+    "last_seen_at": "2026-11-20T23:02:11.004Z",
+    "created_at": "2026-11-20T22:13:20.140Z",
+    "updated_at": "2026-11-20T23:02:11.020Z",
+    "createdAt": "2026-11-20T22:13:20.140Z",
+    "updatedAt": "2026-11-20T23:02:11.020Z",
+    "resolved_at": None,
+    "reopen_until": None,
+    "version": 4711,
+}
+
+
+class Ticket(BaseModel):
+    """A ticket. `context` is null in lists when it is over 4 KiB; the single ticket has all of it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [TICKET_EXAMPLE]})
+
+    id: str
+    workspace: str
+    workflow: str
+    identifier: str
+    identity_reason: str
+    status: TicketStatus
+    hidden: bool
+    severity: Severity
+    source: str
+    step: str | None
+    message: str
+    run_url: str | None
+    context: Any
+    context_digest: str | None
+    occurrences: int
+    deliveries: int
+    episode: int
+    previous_ticket_id: str | None
+    first_seen_at: datetime
+    last_seen_at: datetime
+    created_at: datetime
+    updated_at: datetime
+    createdAt: datetime
+    updatedAt: datetime
+    resolved_at: datetime | None
+    reopen_until: datetime | None
+    version: int
+
+
+class TicketPage(BaseModel):
+    """A page of tickets. `total` counts the whole list."""
+
+    items: list[Ticket]
+    total: int
+    limit: int
+    offset: int
+    next_cursor: str | None
+
+
+class HistoryEntry(BaseModel):
+    """One thing that happened to a ticket, and the event and rule that caused it."""
+
+    at: datetime
+    kind: str
+    from_status: TicketStatus | None
+    status: TicketStatus | None
+    actor: str | None
+    reason: str | None
+    cause: dict[str, Any]
+
+
+class Hour(BaseModel):
+    """What was accepted within the hour that begins here."""
+
+    hour: datetime
+    occurrences: int
+    deliveries: int
+
+
+class TicketDetail(Ticket):
+    """A ticket with its newest 200 history entries and its last 168 hours with occurrences, both oldest first."""
+
+    history: list[HistoryEntry]
+    occurrences_by_hour: list[Hour]
+
+
+class Answer(BaseModel):
+    """What the waiting client was told, or would have been."""
+
+    status: int
+    body: Any
+
+
+class CommandOutcome(BaseModel):
+    """The decision on one event. `decision` names the fact, `subject_id` the entity it is about."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "event_id": "0192d1f0-8a6e-7c3e-9d53-0a6f8f0c2b11",
+                    "status": "decided",
+                    "decision": "StatusChanged",
+                    "subject_id": TICKET_EXAMPLE["id"],
+                    "decided_at": "2026-11-20T23:02:11.031Z",
+                    "answer": {"status": 200, "body": TICKET_EXAMPLE},
+                }
+            ]
+        }
+    )
+
+    event_id: str
+    status: str
+    decision: str
+    subject_id: str
+    decided_at: datetime
+    answer: Answer
+
+
+class Health(BaseModel):
+    """What was checked and how it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"status": "ok", "checks": {"postgres": "ok", "kafka": "ok"}}]}
+    )
+
+    status: str
+    checks: dict[str, str] = {}

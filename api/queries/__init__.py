@@ -1,0 +1,1 @@
+"""All SQL of the query API, one module per noun."""

@@ -1,0 +1,76 @@
+"""``GET /metrics``: this process, and the business counters that were projected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Depends, Request, Response
+from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+
+from tocsin.api.queries import counters
+from tocsin.api.queries.reader import Reader
+from tocsin.authentication import Principal, require
+from tocsin.problems import Problem, responses
+
+_BUSINESS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+    "decisions": ("Decisions of the streams, by fact and by the rule that decided", ("domain", "fact", "reason")),
+    "tickets_opened": ("Tickets opened", ()),
+    "tickets_reopened": ("Tickets re-opened by a repeat", ()),
+    "occurrences_counted": ("Occurrences of failures counted on tickets", ()),
+}
+
+
+_TEXT: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "Prometheus or OpenMetrics text", "content": {"text/plain": {}}}
+}
+
+
+class _Everything(CollectorRegistry):
+    """The process's own metrics, then the given families."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        super().__init__()
+        self._families = list(families)
+
+    def collect(self) -> Iterator[Metric]:
+        yield from REGISTRY.collect()
+        yield from self._families
+
+
+def router(reader: Reader) -> APIRouter:
+    found = APIRouter(tags=["health"])
+
+    @found.get(
+        "/metrics",
+        operation_id="get_metrics",
+        summary="Metrics for Prometheus",
+        description="Needs the scope `metrics`; open on loopback. While PostgreSQL is away the business counters lack.",
+        response_class=Response,
+        responses=_TEXT | responses(403),
+    )
+    async def get_metrics(request: Request, _principal: Annotated[Principal, Depends(require("metrics"))]) -> Response:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return Response(encode(_Everything(await _business(reader))), media_type=content_type)
+
+    return found
+
+
+async def _business(reader: Reader) -> list[CounterMetricFamily]:
+    try:
+        async with reader.connection() as connection:
+            values = list(await counters.totals(connection))
+    except Problem:
+        return []
+    families = {
+        name: CounterMetricFamily(f"tocsin_{name}", text, labels=labels) for name, (text, labels) in _BUSINESS.items()
+    }
+    for name, labels, value in values:
+        if name in families:
+            families[name].add_metric([labels[label] for label in _BUSINESS[name][1]], value)
+    for name, (_, label_names) in _BUSINESS.items():
+        if not label_names and not families[name].samples:
+            families[name].add_metric([], 0)
+    return list(families.values())
