@@ -1,0 +1,121 @@
+"""``tocsin up`` in a directory of its own: the product as its users run it, for journeys and faults."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TypeVar
+
+import httpx
+import psutil
+
+from tocsin.embedded import ports, process, runtime
+from tocsin.embedded.readiness import is_ready
+from tocsin.embedded.roles import ROLES
+
+TOCSIN = [sys.executable, "-m", "tocsin"]
+
+
+class Installation:
+    """One ``tocsin up`` and its children. ``settings``: environment variables besides ports and directory."""
+
+    def __init__(self, directory: Path, **settings: str) -> None:
+        self.directory = directory
+        self.data = directory / "data"
+        self.api_port = ports.choose(1)[0]
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN_", "API_"))},
+            "API_PORT": str(self.api_port),
+            "METRICS_PORT": str(_free_row(len(ROLES) + 2)),
+            "TOCSIN_DATA_DIR": str(self.data),
+            **settings,
+        }
+        self.process: subprocess.Popen[str] | None = None
+        self.output: list[str] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def addresses(self) -> runtime.Runtime:
+        """Where its Kafka and PostgreSQL are."""
+        return runtime.running(self.data)
+
+    def start(self) -> None:
+        """Returns when it says that it is ready, or has ended; ``output`` has what it said."""
+        self.process = subprocess.Popen(
+            [*TOCSIN, "up"], cwd=self.directory, env=self.environment, stdout=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        self.output = _until(self.process.stdout, "tocsin is ready")
+
+    def run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        """A ``tocsin`` command of another shell in the same directory."""
+        return subprocess.run(
+            [*TOCSIN, *arguments],
+            cwd=self.directory,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            input=text,
+        )
+
+    def child(self, name: str) -> psutil.Process:
+        if name == "postgres":
+            return psutil.Process(int((self.data / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
+        file = self.data / "kafka" / "kafka.pid" if name == "kafka" else self.data / "run" / f"{name}.pid"
+        found = process.recall(file)
+        assert found is not None, name
+        return found
+
+    def ready(self) -> bool:
+        return is_ready("127.0.0.1", self.api_port)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(120)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return code
+
+    @contextmanager
+    def client(self) -> Iterator[httpx.Client]:
+        with httpx.Client(base_url=self.url, timeout=30, trust_env=False) as client:
+            yield client
+
+
+T = TypeVar("T")
+
+
+def eventually(look: Callable[[], T | None], seconds: float = 20, pause: float = 0.05) -> T:
+    """The first true result of ``look``; fails after ``seconds`` with the last one."""
+    deadline = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < deadline, f"still {seen!r} after {seconds} s"
+        time.sleep(pause)
+    return seen
+
+
+def _free_row(count: int) -> int:
+    while True:
+        first = ports.choose(1)[0]
+        if all(ports.is_free(port) for port in range(first, first + count)):
+            return first
+
+
+def _until(stream: IO[str], beginning: str) -> list[str]:
+    lines = []
+    for line in stream:
+        lines.append(line.rstrip())
+        if line.startswith(beginning):
+            break
+    return lines

@@ -1,0 +1,41 @@
+"""One installation for all journeys; each uses names of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.installation import Installation
+
+
+@pytest.fixture(scope="session")
+def installation(session_directory: Path) -> Iterator[Installation]:
+    directory = session_directory / "up"
+    directory.mkdir()
+    policy = directory / "tickets.yaml"
+    policy.write_text(
+        "reopen_within: 24h\nsources:\n  impatient:\n    reopen_within: 1s\n  never:\n    reopen_within: never\n"
+    )
+    installed = Installation(directory, TICKETS_CONFIG_PATH=str(policy))
+    installed.start()
+    assert installed.output[-1].startswith("tocsin is ready"), installed.output
+    try:
+        yield installed
+    finally:
+        installed.end()
+
+
+@pytest.fixture
+def client(installation: Installation) -> Iterator[httpx.Client]:
+    with installation.client() as client:
+        yield client
+
+
+@pytest.fixture
+def workflow() -> str:
+    """A workflow name nobody else uses."""
+    return f"workflow-{uuid.uuid4().hex[:12]}"
