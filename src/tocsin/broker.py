@@ -218,26 +218,33 @@ async def lags(bootstrap: str, positions: Mapping[tuple[str, int], int]) -> list
 
 
 async def _lags(consumer: AIOKafkaConsumer, positions: Mapping[tuple[str, int], int]) -> list[Lag]:
-    partitions = {TopicPartition(*key): offset for key, offset in positions.items()}
-    ends = await consumer.end_offsets(list(partitions))
-    beginnings = await consumer.beginning_offsets(list(partitions))
+    wanted = {TopicPartition(*key): offset for key, offset in positions.items()}
+    ends = await consumer.end_offsets(list(wanted))
+    beginnings = await consumer.beginning_offsets(list(wanted))
+    starts = {partition: max(offset, beginnings[partition]) for partition, offset in wanted.items()}
+    oldest = await _first_timestamps(consumer, starts, ends)
     found = []
-    for partition, offset in sorted(partitions.items()):
-        start = max(offset, beginnings[partition])
-        oldest = await _first_timestamp(consumer, partition, start, ends[partition])
+    for partition, start in sorted(starts.items()):
         # commit markers take offsets too: behind the end without a record in between is no lag
-        records = ends[partition] - start if oldest else 0
-        seconds = max(0.0, time.time() - oldest / 1000) if oldest else 0.0
+        records = ends[partition] - start if partition in oldest else 0
+        seconds = max(0.0, time.time() - oldest[partition] / 1000) if partition in oldest else 0.0
         found.append(Lag(partition.topic, partition.partition, records, seconds))
     return found
 
 
-async def _first_timestamp(consumer: AIOKafkaConsumer, partition: TopicPartition, offset: int, end: int) -> int | None:
-    if offset >= end:
-        return None
-    consumer.assign([partition])
-    consumer.seek(partition, offset)
-    while await consumer.position(partition) < end:
-        for records in (await consumer.getmany(timeout_ms=200, max_records=1)).values():
-            return int(records[0].timestamp)
-    return None
+async def _first_timestamps(
+    consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int]:
+    """The time of the first record at or after each start, in Unix ms; partitions without one are left out."""
+    pending = {partition for partition, start in starts.items() if start < ends[partition]}
+    consumer.assign(list(pending))
+    for partition in pending:
+        consumer.seek(partition, starts[partition])
+    found: dict[TopicPartition, int] = {}
+    while pending:
+        for partition, records in (await consumer.getmany(timeout_ms=100)).items():
+            found.setdefault(partition, records[0].timestamp)
+        pending -= {partition for partition in pending if await consumer.position(partition) >= ends[partition]}
+        pending -= found.keys()
+        consumer.pause(*(set(starts) & consumer.assignment() - pending))
+    return found
