@@ -79,16 +79,19 @@ async def test_worker_frozen_inside_a_transaction_is_fenced_and_its_records_neve
 ) -> None:
     trigger = tmp_path / "freeze"
     async with observer(bootstrap, "frozen") as (reporter, facts):
-        start("freeze", str(trigger), module="tests.faults.saboteur")
+        frozen = start("freeze", str(trigger), module="tests.faults.saboteur")
         await facts.until_decided(await reporter.one_each(), 30)
-        survivor = start()
+        start()
         for _ in range(5 if long else 1):
             trigger.touch()
-            while trigger.exists():
-                await reporter.one_each()
-                await facts.poll()
+            async with asyncio.timeout(30):
+                while trigger.exists():
+                    await reporter.one_each()
+                    await facts.poll()
             await facts.until_decided(await reporter.one_each(), 20)
-        assert survivor.starts >= 1
+            again = frozen.times_owning() + 1
+            frozen.send(signal.SIGCONT)  # it ends, and the process after it joins the group
+            await facts.until(lambda again=again: frozen.times_owning() >= again, 30)  # type: ignore[misc]
         facts.assert_each_once(reporter.sent)
 
 
@@ -112,8 +115,7 @@ async def test_every_partition_moves_after_each_of_many_rebalances(bootstrap: st
         await facts.until_decided(await reporter.one_each(), 30)
         for round_ in range(30 if long else 6):
             joining = start()
-            while joining.log_path.read_bytes().count(b"owning") < 1:
-                await facts.poll()
+            await facts.until(lambda joining=joining: joining.times_owning() > 0, 30)  # type: ignore[misc]
             await facts.until_decided(await reporter.one_each(), 15)
             joining.stop(signal.SIGTERM if round_ % 2 else signal.SIGKILL)
             await facts.until_decided(await reporter.one_each(), 15)

@@ -62,6 +62,10 @@ class WorkerProcess:
                 return
             self.process = self._spawn()
 
+    def times_owning(self) -> int:
+        """How often it was given partitions, in all its lives."""
+        return self.log_path.read_bytes().count(b'"owning"')
+
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
