@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -21,12 +21,14 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from tocsin.broker import administration
 from tocsin.database import CONNECT_TIMEOUT_SECONDS, sqlalchemy_url
 from tocsin.errors import StartError
 from tocsin.projections.apply import PROJECTIONS
 from tocsin.projections.checksum import TABLES
 from tocsin.projections.feed import CONSUMER, batch_of
 from tocsin.projections.positions import Partition
+from tocsin.projections.projection import Projection
 from tocsin.projections.projector import MAX_RECORDS, NAME
 from tocsin.projections.store import Store
 from tocsin.projections.tables import READ_MODEL
@@ -53,9 +55,14 @@ def rebuild(dsn: str, bootstrap: str, progress: Progress = lambda done, total: N
     asyncio.run(run(dsn, bootstrap, progress))
 
 
-async def run(dsn: str, bootstrap: str, progress: Progress = lambda done, total: None) -> None:
+async def run(
+    dsn: str,
+    bootstrap: str,
+    progress: Progress = lambda done, total: None,
+    projections: Sequence[Projection] = PROJECTIONS,
+) -> None:
     """As ``rebuild``, for a running event loop."""
-    async with _alone(dsn) as connection, _replay(dsn, bootstrap, progress) as replay:
+    async with _alone(dsn) as connection, _replay(dsn, bootstrap, progress, projections) as replay:
         await _create_schema(connection, dsn)
         await replay.catch_up()
         # rows are added much faster before the indexes are there; what came meanwhile is caught up after
@@ -125,12 +132,14 @@ class Replay:
 
 
 @contextlib.asynccontextmanager
-async def _replay(dsn: str, bootstrap: str, progress: Progress) -> AsyncIterator[Replay]:
+async def _replay(
+    dsn: str, bootstrap: str, progress: Progress, projections: Sequence[Projection]
+) -> AsyncIterator[Replay]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, **CONSUMER)
-    store = Store(dsn, PROJECTIONS, name=NAME, schema=NEXT, answers=False)
+    store = Store(dsn, projections, name=NAME, schema=NEXT, answers=False)
     try:
         await consumer.start()
-        partitions = await _partitions(consumer)
+        partitions = await _partitions(bootstrap, projections)
         consumer.assign(partitions)
         for one in partitions:
             consumer.seek(one, 0)
@@ -143,14 +152,15 @@ async def _replay(dsn: str, bootstrap: str, progress: Progress) -> AsyncIterator
         await store.close()
 
 
-async def _partitions(consumer: Any) -> list[TopicPartition]:
-    found = []
-    existing = await consumer.topics()
-    for projection in PROJECTIONS:
-        if projection.topic not in existing:
-            raise StartError(f"There is no topic {projection.topic}.")
-        found += [TopicPartition(projection.topic, one) for one in consumer.partitions_for_topic(projection.topic)]
-    return sorted(found)
+async def _partitions(bootstrap: str, projections: Sequence[Projection]) -> list[TopicPartition]:
+    async with administration(bootstrap) as admin:
+        described = await admin.describe_topics([one.topic for one in projections])
+    for topic in described:
+        if topic["error_code"]:
+            raise StartError(f"There is no topic {topic['topic']}.")
+    return sorted(
+        TopicPartition(topic["topic"], one["partition"]) for topic in described for one in topic["partitions"]
+    )
 
 
 async def _check_whole(consumer: Any, partitions: list[TopicPartition]) -> None:
