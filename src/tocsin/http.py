@@ -12,6 +12,11 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tocsin import authentication, database, keys, outcomes
+from tocsin.api import app as stage_api
+from tocsin.api import health
+from tocsin.api.app import Api
+from tocsin.api.health import Health
+from tocsin.api.routes import health as health_routes
 from tocsin.asgi import surround
 from tocsin.authentication import Authenticator
 from tocsin.ingest.gateway import Gateway, gateway
@@ -36,11 +41,20 @@ class Front:
             await self.app(scope, receive, send)
 
 
-def compose(gateway: Gateway | None, authenticator: Authenticator) -> tuple[ASGIApp, FastAPI]:
-    """The application as a server runs it, and the FastAPI application inside it."""
+def compose(
+    gateway: Gateway | None, api: Api | None, authenticator: Authenticator, status: Health | None = None
+) -> tuple[ASGIApp, FastAPI]:
+    """The application as a server runs it, and the FastAPI application inside it.
+
+    ``status`` serves a role without queries, whose balancer asks too.
+    """
     app = application()
     authentication.install(app, authenticator)
     hot = {} if gateway is None else gateway.mount(app)
+    if api is not None:
+        api.mount(app)
+    elif status is not None:
+        app.include_router(health_routes.router(status))
     return surround(Front(app, hot)), app
 
 
@@ -61,11 +75,12 @@ async def running(role: str, configuration: Settings, *, ingest: bool, api: bool
             configuration.loopback,
         )
         entrance = gateway(configuration, pool, authenticator) if ingest else None
-        outer, app = compose(entrance, authenticator)
-        app.state.pool = pool
-        app.state.settings = configuration
-        if entrance is not None:
-            await stack.enter_async_context(entrance.running())
+        queries = stage_api.api(configuration, pool) if api else None
+        checks = {"postgres": health.postgres(pool), "kafka": health.kafka(configuration.kafka)}
+        outer, _ = compose(entrance, queries, authenticator, Health(checks))
+        for part in (entrance, queries):
+            if part is not None:
+                await stack.enter_async_context(part.running())
         await stack.enter_async_context(_background(ring.run(), _listening(role, configuration, ring, entrance)))
         yield outer
 

@@ -32,11 +32,10 @@ class Stage:
         self.available = True
         self.fact: Fact | None = None
         self.document: bytes | None = None
-        authenticator = Authenticator(self.keys, PEPPER, unversioned_open=True, bound_to_loopback=True)
+        self.authenticator = Authenticator(self.keys, PEPPER, unversioned_open=True, bound_to_loopback=True)
         self.outcomes = Outcomes(self._find, poll_seconds=60)
-        self.application, self.app = compose(
-            Gateway(self.publisher, self.outcomes, authenticator, 4, wait_seconds), authenticator
-        )
+        self.gateway = Gateway(self.publisher, self.outcomes, self.authenticator, 4, wait_seconds)
+        self.application, self.app = compose(self.gateway, None, self.authenticator)
 
     async def __aenter__(self) -> Self:
         self.http = httpx.AsyncClient(
