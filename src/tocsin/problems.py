@@ -160,13 +160,8 @@ async def _on_unhandled(request: Request, error: Exception) -> Response:
 
 def internal() -> Problem:
     """The answer to a bug: nothing but the id under which the log explains it."""
-    return Problem(
-        500,
-        "internal",
-        "Internal error",
-        "The failure was logged under the correlation id",
-        correlation_id=correlation_id.get(),
-    )
+    detail = "The failure was logged under the correlation id"
+    return Problem(500, "internal", "Internal error", detail, correlation_id=correlation_id.get())
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[FieldError]:

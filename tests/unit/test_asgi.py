@@ -11,7 +11,8 @@ import pytest
 from prometheus_client import REGISTRY
 from starlette.types import Receive, Scope, Send
 
-from tocsin.asgi import AccessLog, BodyLimits, Observed, read_body, send_json, surround
+from tocsin.access_log import AccessLog
+from tocsin.asgi import BodyLimits, Observed, read_body, send_json, surround
 from tocsin.problems import Problem
 
 
@@ -138,9 +139,9 @@ def test_beyond_its_rate_the_access_log_keeps_errors_and_sums_up_the_rest(caplog
     lines: list[dict[str, Any]] = []
     scope = {"method": "GET", "path": "/x", "client": ("127.0.0.1", 1)}
     with caplog.at_level(logging.INFO), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tocsin.asgi.log.info", lambda event, **fields: lines.append({"event": event} | fields))
+        patch.setattr("tocsin.access_log.log.info", lambda event, **fields: lines.append({"event": event} | fields))
         moment = 100.0
-        patch.setattr("tocsin.asgi.time.monotonic", lambda: moment)
+        patch.setattr("tocsin.access_log.time.monotonic", lambda: moment)
         for status in (200, 202, 200, 404, 500):
             access.write(scope, "/x", status, 0.0123)
         moment = 101.0
