@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# the lock is complete, so nothing is resolved; modules are compiled when first used
+PIP_OPTIONS := --quiet --disable-pip-version-check --no-deps --no-compile
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	--python-version 3.11 --extra embedded --group build
 CODE := src ingest streams projections api tests tools bench
@@ -21,16 +23,16 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) tools/check_python.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the locked requirements"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.installed-dev: requirements.lock requirements-dev.lock pyproject.toml
 	@$(PYTHON) tools/check_python.py
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the locked requirements for development"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install $(PIP_OPTIONS) --no-build-isolation -e .
 	@touch $(VENV)/.installed $@
 
 check: install-dev ## lint, format, types, import contracts, printed documents
