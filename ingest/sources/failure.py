@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tocsin.events.identity import failure_entity, normalised_message
-from tocsin.events.tickets import FailureReported
+from tocsin.events.tickets import NO_CONTEXT, FailureReported
 from tocsin.events.times import rfc3339, round_down_ms
 from tocsin.events.topics import INLINE_PAYLOAD_BYTES
 from tocsin.events.vocabulary import SEVERITY_SYNONYMS, Severity
@@ -24,11 +24,6 @@ from tocsin.problems import invalid
 GIVEN: Final = "given by the sender"
 DERIVED: Final = "derived from the message without its numbers, ids and times"
 DERIVED_WITH_STEP: Final = "derived from the step and the message without its numbers, ids and times"
-
-# Left out by its identity: an equal empty Raw would be written, and ``"context":,`` is no JSON.
-NO_CONTEXT: Final[msgspec.Raw] = next(
-    field.default for field in msgspec.structs.fields(FailureReported) if field.name == "context"
-)
 
 _decoder: Final = msgspec.json.Decoder(Fields)
 # one workflow fails again and again: its identity is hashed once
