@@ -7,27 +7,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, cast, exists, func, literal, select, tuple_
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.api.queries import cursor as cursors
+from tocsin.api.queries.ticket_conditions import conditions, has_words, is_counted, is_only_search, kept_count
 from tocsin.api.queries.ticket_filter import SortField, TicketFilter, TicketQuery
-from tocsin.events.vocabulary import TICKET_STATUSES
 from tocsin.problems import FieldError, invalid
 from tocsin.projections.tables import (
     payloads,
-    ticket_counts,
     ticket_history,
     ticket_occurrences,
     ticket_search,
     tickets,
 )
-from tocsin.projections.tables.ticket_search import search_query
 
 HISTORY_SHOWN: Final = 200
 HOURS_SHOWN: Final = 168
+FEW: Final = 2_000
+DEEP: Final = 1_000
 
 _t = tickets.c
 # The index sorts updates by the second; what shares a second is sorted while reading.
@@ -59,12 +58,23 @@ class Detail:
 
 async def page(connection: AsyncConnection, workspace: str, query: TicketQuery) -> Page:
     """Raises Problem 422 for a cursor that is none, and what the reader raises."""
-    found = (await connection.execute(_page(workspace, query))).mappings().all()
+    if query.cursor is not None:
+        _after(query)  # a wrong one is told even where the list is empty
+    if is_counted(query):  # nearly free, and tells how best to look
+        total = await count(connection, workspace, query)
+        found = await _rows(connection, _page(workspace, query, few=total <= FEW)) if total else []
+    else:
+        found = await _rows(connection, _page(workspace, query))
+        # the last page knows the total without counting
+        total = query.offset + len(found) if _is_last(query, found) else await count(connection, workspace, query)
     rows = found[: query.limit]
-    # the last page knows the total without counting
-    total = query.offset + len(found) if _is_last(query, found) else await count(connection, workspace, query)
     more = len(found) > query.limit
     return Page(rows, total, _cursor_after(rows[-1], query) if more else None)
+
+
+async def _rows(connection: AsyncConnection, statement: Select[Any]) -> Sequence[RowMapping]:
+    found: Sequence[RowMapping] = (await connection.execute(statement)).mappings().all()
+    return found
 
 
 def _is_last(query: TicketQuery, found: Sequence[RowMapping]) -> bool:
@@ -74,7 +84,12 @@ def _is_last(query: TicketQuery, found: Sequence[RowMapping]) -> bool:
 
 async def count(connection: AsyncConnection, workspace: str, wanted: TicketFilter) -> int:
     """How many tickets the filter admits: from the kept counts where they suffice, else by counting."""
-    statement = _kept_count(workspace, wanted) if _is_counted(wanted) else _counting(workspace, wanted)
+    if is_counted(wanted):
+        statement = kept_count(workspace, wanted)
+    elif is_only_search(wanted):
+        statement = _search_count(workspace, wanted)
+    else:
+        statement = select(func.count()).select_from(tickets).where(*conditions(workspace, wanted))
     return int((await connection.execute(statement)).scalar_one())
 
 
@@ -96,101 +111,34 @@ async def detail(connection: AsyncConnection, workspace: str, ticket_id: str) ->
 # --- statements -----------------------------------------------------------------------------------------------------
 
 
-def _page(workspace: str, query: TicketQuery) -> Select[Any]:
+def _page(workspace: str, query: TicketQuery, *, few: bool = False) -> Select[Any]:
+    """One row more than the page, which tells whether there is another.
+
+    few: the whole list is short, so it is found by its filters and sorted; else the sort's index is walked until
+    enough is found, and the planner would do that for a short list too if it believed the filters independent.
+    """
     columns = _SORT_COLUMNS[query.field]
     order = [column.desc() if query.descending else column.asc() for column in columns]
-    statement = select(tickets).where(*_conditions(workspace, query)).order_by(*order).limit(query.limit + 1)
-    if query.cursor is None:
-        return statement.offset(query.offset) if query.offset else statement
-    after = tuple_(*(literal(value, column.type) for value, column in zip(_after(query), columns, strict=True)))
-    place = tuple_(*columns)
-    return statement.where(place < after if query.descending else place > after)
+    where = conditions(workspace, query)
+    if query.cursor is not None:
+        after = tuple_(*(literal(value, column.type) for value, column in zip(_after(query), columns, strict=True)))
+        where.append(tuple_(*columns) < after if query.descending else tuple_(*columns) > after)
+    if few:
+        matched = select(_t.ticket_id).where(*where).cte("matched").prefix_with("MATERIALIZED", dialect="postgresql")
+        ids = select(matched.c.ticket_id)
+        where = [_t.workspace == workspace, _t.ticket_id.in_(ids)]
+    elif query.offset >= DEEP:
+        # the rows skipped are counted in the index and not visited
+        ids = select(_t.ticket_id).where(*where).order_by(*order).offset(query.offset).limit(query.limit + 1)
+        return select(tickets).where(_t.workspace == workspace, _t.ticket_id.in_(ids)).order_by(*order)
+    return select(tickets).where(*where).order_by(*order).offset(query.offset or None).limit(query.limit + 1)
 
 
-def _conditions(workspace: str, wanted: TicketFilter) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = [_t.workspace == workspace]
-    if not wanted.include_hidden:
-        found.append(~_t.hidden)
-    if wanted.status and set(wanted.status) != set(TICKET_STATUSES):
-        found.append(_one_of(_t.status, wanted.status))
-    if wanted.severity:
-        found.append(_one_of(_t.severity_rank, [_RANKS[severity] for severity in wanted.severity]))
-    for column in (_t.workflow, _t.identifier, _t.source):
-        if (value := getattr(wanted, column.name)) is not None:
-            found.append(column == value)
-    found += _within(_t.created_at, wanted.created_from, wanted.created_to)
-    found += _within(_t.updated_at, wanted.updated_from, wanted.updated_to)
-    # the index knows only seconds
-    found += _within(_t.updated_second, _second(wanted.updated_from), None)
-    if wanted.q and wanted.q.strip():
-        found.append(_matches(wanted.q))
-    return found
-
-
-_RANKS: Final = {"critical": 4, "error": 3, "warning": 2, "info": 1}
-
-
-def _one_of(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
-    return column == values[0] if len(values) == 1 else column.in_(values)
-
-
-def _within(column: ColumnElement[Any], since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
-    found: list[ColumnElement[bool]] = []
-    if since is not None:
-        found.append(column >= since)
-    if until is not None:
-        found.append(column < until)
-    return found
-
-
-def _second(moment: datetime | None) -> datetime | None:
-    return None if moment is None else moment.replace(microsecond=0)
-
-
-def _matches(q: str) -> ColumnElement[bool]:
+def _search_count(workspace: str, wanted: TicketFilter) -> Select[Any]:
     s = ticket_search.c
-    return exists().where(
-        and_(
-            s.workspace == _t.workspace,
-            s.ticket_id == _t.ticket_id,
-            s.words.op("@@")(cast(literal(search_query(q)), TSQUERY)),
-        )
-    )
-
-
-def _is_counted(wanted: TicketFilter) -> bool:
-    """Whether the kept counts answer it: at most one of workflow and source, no text and no times."""
-    narrowed = (
-        wanted.identifier,
-        wanted.q,
-        wanted.created_from,
-        wanted.created_to,
-        wanted.updated_from,
-        wanted.updated_to,
-    )
-    return all(one is None for one in narrowed) and (wanted.workflow is None or wanted.source is None)
-
-
-def _kept_count(workspace: str, wanted: TicketFilter) -> Select[Any]:
-    c = ticket_counts.c
-    dimension, value = "", ""
-    for name in ("workflow", "source"):
-        if (given := getattr(wanted, name)) is not None:
-            dimension, value = name, given
-    statement = select(func.coalesce(func.sum(c.tickets), 0)).where(
-        c.workspace == workspace, c.dimension == dimension, c.value == value
-    )
-    if not wanted.include_hidden:
-        statement = statement.where(~c.hidden)
-    if wanted.status:
-        statement = statement.where(c.status.in_(wanted.status))
-    if wanted.severity:
-        statement = statement.where(c.severity.in_(wanted.severity))
-    return statement
-
-
-def _counting(workspace: str, wanted: TicketFilter) -> Select[Any]:
-    return select(func.count()).select_from(tickets).where(*_conditions(workspace, wanted))
+    statement = select(func.count()).select_from(ticket_search)
+    statement = statement.where(s.workspace == workspace, has_words(wanted.q or ""))
+    return statement if wanted.include_hidden else statement.where(~s.hidden)
 
 
 def _history(workspace: str, ticket_id: str) -> Select[Any]:

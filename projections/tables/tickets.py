@@ -48,12 +48,13 @@ tickets: Final = Table(
     Column("reopen_until", Instant),
     Column("version", BigInteger, nullable=False, comment="offset of the event that changed it last"),
     Column("version_facts", SmallInteger, nullable=False, comment="bits of the facts applied at this version"),
-    Index(None, "workspace", "created_at", "ticket_id"),
-    Index(None, "workspace", "updated_second"),
+    # what is included lets totals and deep offsets be answered without visiting the rows
+    Index(None, "workspace", "created_at", "ticket_id", postgresql_include=["hidden", "status", "severity_rank"]),
+    Index(None, "workspace", "updated_second", postgresql_include=["hidden"]),
     Index(None, "workspace", "severity_rank", "ticket_id"),
-    Index(None, "workspace", "status", "created_at", "ticket_id"),
-    Index(None, "workspace", "workflow", "created_at", "ticket_id"),
-    Index(None, "workspace", "source", "created_at", "ticket_id"),
+    Index(None, "workspace", "status", "created_at", "ticket_id", postgresql_include=["hidden", "severity_rank"]),
+    Index(None, "workspace", "workflow", "created_at", "ticket_id", postgresql_include=["hidden", "status"]),
+    Index(None, "workspace", "source", "created_at", "ticket_id", postgresql_include=["hidden", "status"]),
     Index(None, "workspace", "identifier"),
     schema=READ_MODEL,
     # room on the page for the next version of a row

@@ -68,17 +68,17 @@ CREATE TABLE read_model.tickets (
     CONSTRAINT pk_tickets PRIMARY KEY (workspace, ticket_id)
 ) WITH (fillfactor = 80);
 CREATE INDEX ix_tickets_workspace_created_at_ticket_id
-    ON read_model.tickets (workspace, created_at, ticket_id);
+    ON read_model.tickets (workspace, created_at, ticket_id) INCLUDE (hidden, status, severity_rank);
 CREATE INDEX ix_tickets_workspace_updated_second
-    ON read_model.tickets (workspace, updated_second);
+    ON read_model.tickets (workspace, updated_second) INCLUDE (hidden);
 CREATE INDEX ix_tickets_workspace_severity_rank_ticket_id
     ON read_model.tickets (workspace, severity_rank, ticket_id);
 CREATE INDEX ix_tickets_workspace_status_created_at_ticket_id
-    ON read_model.tickets (workspace, status, created_at, ticket_id);
+    ON read_model.tickets (workspace, status, created_at, ticket_id) INCLUDE (hidden, severity_rank);
 CREATE INDEX ix_tickets_workspace_workflow_created_at_ticket_id
-    ON read_model.tickets (workspace, workflow, created_at, ticket_id);
+    ON read_model.tickets (workspace, workflow, created_at, ticket_id) INCLUDE (hidden, status);
 CREATE INDEX ix_tickets_workspace_source_created_at_ticket_id
-    ON read_model.tickets (workspace, source, created_at, ticket_id);
+    ON read_model.tickets (workspace, source, created_at, ticket_id) INCLUDE (hidden, status);
 CREATE INDEX ix_tickets_workspace_identifier
     ON read_model.tickets (workspace, identifier);
 COMMENT ON COLUMN read_model.tickets.context IS

@@ -1,0 +1,101 @@
+"""The filters of ticket lists as SQL conditions, and the totals that need no counting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, cast, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import TSQUERY
+
+from tocsin.api.queries.ticket_filter import TicketFilter
+from tocsin.events.vocabulary import TICKET_STATUSES
+from tocsin.projections.tables import ticket_counts, ticket_search, tickets
+from tocsin.projections.tables.ticket_search import search_query
+
+_t = tickets.c
+_RANKS: Final = {"critical": 4, "error": 3, "warning": 2, "info": 1}
+
+
+def conditions(workspace: str, wanted: TicketFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [_t.workspace == workspace]
+    if not wanted.include_hidden:
+        found.append(~_t.hidden)
+    if wanted.status and set(wanted.status) != set(TICKET_STATUSES):
+        found.append(_one_of(_t.status, wanted.status))
+    if wanted.severity:
+        found.append(_one_of(_t.severity_rank, [_RANKS[severity] for severity in wanted.severity]))
+    for column in (_t.workflow, _t.identifier, _t.source):
+        if (value := getattr(wanted, column.name)) is not None:
+            found.append(column == value)
+    if wanted.created_from is not None:
+        found.append(_t.created_at >= wanted.created_from)
+    if wanted.created_to is not None:
+        found.append(_t.created_at < wanted.created_to)
+    found += _updated(wanted.updated_from, wanted.updated_to)
+    if wanted.q and wanted.q.strip():
+        s = ticket_search.c
+        found.append(exists().where(s.workspace == _t.workspace, s.ticket_id == _t.ticket_id, has_words(wanted.q)))
+    return found
+
+
+def _one_of(column: ColumnElement[Any], values: Sequence[Any]) -> ColumnElement[bool]:
+    return column == values[0] if len(values) == 1 else column.in_(values)
+
+
+def _updated(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    """The index knows whole seconds; a bound within a second needs the row as well."""
+    found: list[ColumnElement[bool]] = []
+    if since is not None:
+        found.append(_t.updated_second >= since.replace(microsecond=0))
+        if since.microsecond:
+            found.append(_t.updated_at >= since)
+    if until is not None:
+        if until.microsecond:
+            found += [_t.updated_second <= until.replace(microsecond=0), _t.updated_at < until]
+        else:
+            found.append(_t.updated_second < until)
+    return found
+
+
+def has_words(q: str) -> ColumnElement[bool]:
+    return ticket_search.c.words.op("@@")(cast(literal(search_query(q)), TSQUERY))
+
+
+# --- totals ---------------------------------------------------------------------------------------------------------
+
+
+def is_counted(wanted: TicketFilter) -> bool:
+    """Whether the kept counts answer it: at most one of workflow and source, no text and no times."""
+    return not wanted.q and not _narrowed(wanted) and (wanted.workflow is None or wanted.source is None)
+
+
+def is_only_search(wanted: TicketFilter) -> bool:
+    return bool(wanted.q and wanted.q.strip()) and not (
+        _narrowed(wanted) or wanted.status or wanted.severity or wanted.workflow or wanted.source
+    )
+
+
+def _narrowed(wanted: TicketFilter) -> bool:
+    times = (wanted.created_from, wanted.created_to, wanted.updated_from, wanted.updated_to)
+    return wanted.identifier is not None or any(one is not None for one in times)
+
+
+def kept_count(workspace: str, wanted: TicketFilter) -> Select[Any]:
+    """Only where ``is_counted``."""
+    c = ticket_counts.c
+    dimension, value = "", ""
+    for name in ("workflow", "source"):
+        if (given := getattr(wanted, name)) is not None:
+            dimension, value = name, given
+    statement = select(func.coalesce(func.sum(c.tickets), 0)).where(
+        c.workspace == workspace, c.dimension == dimension, c.value == value
+    )
+    if not wanted.include_hidden:
+        statement = statement.where(~c.hidden)
+    if wanted.status:
+        statement = statement.where(c.status.in_(wanted.status))
+    if wanted.severity:
+        statement = statement.where(c.severity.in_(wanted.severity))
+    return statement
