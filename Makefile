@@ -43,6 +43,7 @@ check: install-dev ## lint, format, types, import contracts, printed documents
 	$(BIN)/lint-imports
 	@$(BIN)/tocsin topics --asyncapi | diff -u docs/asyncapi.json - || { echo "run: make docs"; exit 1; }
 	@$(BIN)/tocsin topics --markdown | diff -u docs/events.md - || { echo "run: make docs"; exit 1; }
+	@$(BIN)/python tools/stories.py --check
 
 test-unit: install-dev ## tests without I/O, in seconds
 	$(BIN)/pytest -q tests/unit
@@ -60,7 +61,9 @@ lock: ## pin all requirements anew, with hashes (needs uv)
 	$(LOCK) -o requirements.lock pyproject.toml
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
-docs: install-dev ## print docs/events.md and docs/asyncapi.json from the code
+docs: install-dev ## print the documents that come from code and tests
+	$(BIN)/python tools/stories.py
+	TOCSIN_WRITE_SNAPSHOTS=1 $(BIN)/pytest -q tests/stages/test_ingest_openapi.py
 	$(BIN)/tocsin topics --markdown > docs/events.md
 	$(BIN)/tocsin topics --asyncapi > docs/asyncapi.json
 
