@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import warnings
 from abc import ABC, abstractmethod
 from functools import cache
 from pathlib import Path
@@ -103,10 +105,15 @@ def engine_problem() -> str:
     """Why containers cannot be started; empty when they can."""
     import docker  # type: ignore[import-untyped]
 
-    try:
-        client = docker.from_env()
-        client.ping()
-        client.close()
-    except docker.errors.DockerException as error:
-        return f"no container engine answers ({error.__class__.__name__})"
-    return ""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # a failed connection of the docker package stays open
+        try:
+            client = docker.from_env()
+            client.ping()
+            client.close()
+        except docker.errors.DockerException as error:
+            problem = f"no container engine answers ({error.__class__.__name__})"
+        else:
+            problem = ""
+        gc.collect()
+    return problem

@@ -12,13 +12,20 @@ from tocsin.broker import Lag, administration, committed_positions, lags
 from tocsin.dead_letters import read as read_dead_letters
 from tocsin.embedded.readiness import is_ready
 from tocsin.errors import StartError
-from tocsin.events.topics import DOMAINS, events_topic, facts_topic
+from tocsin.events.topics import DOMAINS, PAYLOADS, events_topic, facts_topic
 from tocsin.settings import Settings
 
 Positions = dict[tuple[str, int], int]
 
 # of several projections of one topic, the one that is furthest behind
 _OFFSETS: Final = "SELECT topic, partition, min(next_offset) FROM read_model.projection_offsets GROUP BY 1, 2"
+
+# which stage reads a topic, and for which domain
+_STAGES: Final = {
+    **{events_topic(domain): ("decide", domain) for domain in DOMAINS},
+    **{facts_topic(domain): ("project", domain) for domain in DOMAINS},
+    PAYLOADS: ("project", "payloads"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +77,7 @@ async def collect(settings: Settings) -> Status:
 
 def _beginnings(partitions: int) -> Positions:
     """Where a stage starts that never came this far."""
-    of_both = [topic(domain) for domain in DOMAINS for topic in (events_topic, facts_topic)]
-    return {(topic, number): 0 for topic in of_both for number in range(partitions)}
+    return {(topic, number): 0 for topic in _STAGES for number in range(partitions)}
 
 
 async def _decided(kafka: str, installation: str) -> Positions:
@@ -90,12 +96,15 @@ async def _decided(kafka: str, installation: str) -> Positions:
 async def _projected(database: str) -> Positions:
     connection = await asyncpg.connect(database, timeout=5)
     try:
-        return {(topic, partition): offset for topic, partition, offset in await connection.fetch(_OFFSETS)}
+        return {
+            (topic, partition): offset
+            for topic, partition, offset in await connection.fetch(_OFFSETS)
+            if topic in _STAGES
+        }
     finally:
         await connection.close()
 
 
 def _of_stage(lag: Lag) -> StageLag:
-    domain = next(name for name in DOMAINS if lag.topic in (events_topic(name), facts_topic(name)))
-    stage = "decide" if lag.topic == events_topic(domain) else "project"
+    stage, domain = _STAGES[lag.topic]
     return StageLag(stage, domain, lag.partition, lag.records, lag.seconds)
