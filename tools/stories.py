@@ -37,8 +37,8 @@ def rendered(text: str) -> tuple[str, set[str]]:
         if line.startswith("  - `"):
             continue
         lines.append(line)
-        if story := _STORY.match(line):
-            lines += [f"  - {name}" for name in shown.pop(story[1], [])]
+        if found := _STORY.match(line):
+            lines += [f"  - {name}" for name in shown.pop(found[1], [])]
     return "\n".join(lines) + "\n", set(shown)
 
 

@@ -11,7 +11,7 @@ import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tocsin import authentication, database, keys, outcomes
+from tocsin import authentication, database, keys, log, metrics, outcomes
 from tocsin.api import app as stage_api
 from tocsin.api import health
 from tocsin.api.app import Api
@@ -111,8 +111,11 @@ async def _background(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[N
 
 
 def run(role: str = "http", *, ingest: bool = True, api: bool = True) -> None:
-    """Serves on ``API_HOST:API_PORT`` until SIGTERM or SIGINT."""
-    uvloop.run(_run(role, settings(), ingest=ingest, api=api))
+    """Serves on ``API_HOST:API_PORT`` until SIGTERM or SIGINT. Raises StartError when the metrics port is taken."""
+    current = settings()
+    log.configure(role, current)
+    metrics.serve(current.metrics_port, host=current.metrics_host)
+    uvloop.run(_run(role, current, ingest=ingest, api=api))
 
 
 def run_ingest() -> None:

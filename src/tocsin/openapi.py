@@ -55,7 +55,7 @@ class Application(FastAPI):
         return self.openapi_schema
 
 
-_ANY_SCHEME: Final = [{name: []} for name in _SECURITY]
+_ANY_SCHEME: Final[list[dict[str, list[str]]]] = [{name: []} for name in _SECURITY]
 
 
 def _without_default_validation_error(operation: dict[str, Any]) -> None:

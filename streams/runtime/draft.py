@@ -156,7 +156,7 @@ class Draft:
             entity=received.entity,
             at=received.at,
             cause=received.cause("policy_activated"),
-            version=event.version,
+            policy_version=event.version,
             body=event.body,
         )
         self.facts.setdefault(key, []).append(Decided(key, received.envelope, fact))

@@ -152,7 +152,7 @@ class DeliveryIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
 
 
 class PolicyApplied(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    version: str
+    policy_version: str
     body: dict[str, Any]
 
 
