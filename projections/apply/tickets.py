@@ -9,7 +9,8 @@ from tocsin.events import tickets as contract
 from tocsin.events.topics import facts_topic
 from tocsin.events.vocabulary import UNRESOLVED
 from tocsin.projections.apply.facts import decoder, instant
-from tocsin.projections.apply.ticket_folding import Columns, Folding, Known
+from tocsin.projections.apply.ticket_folding import Folding
+from tocsin.projections.apply.ticket_known import Columns, Known
 from tocsin.projections.apply.ticket_rows import documents, rows_before
 from tocsin.projections.projection import Changes, Item, Key, Projection
 
