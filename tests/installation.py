@@ -76,6 +76,13 @@ class Installation:
         assert found is not None, name
         return found
 
+    def replaced(self, name: str, before: psutil.Process) -> bool:
+        """Whether another process has taken the place of that child."""
+        try:
+            return self.child(name) != before
+        except (AssertionError, OSError, ValueError, IndexError, psutil.NoSuchProcess):
+            return False
+
     def ready(self) -> bool:
         return is_ready("127.0.0.1", self.api_port)
 

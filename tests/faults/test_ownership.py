@@ -5,41 +5,14 @@ from __future__ import annotations
 import asyncio
 import random
 import signal
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.faults.workers import PARTITIONS, WorkerProcess, observer
-from tocsin.broker import ensure_topics
-from tocsin.embedded.kafka import Kafka
-from tocsin.events.topics import topics
+from tests.faults.conftest import Start
+from tests.faults.workers import observer
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
-
-Start = Callable[..., WorkerProcess]
-
-
-@pytest.fixture
-async def bootstrap(broker_process: Kafka) -> str:
-    await ensure_topics(broker_process.bootstrap, topics(), PARTITIONS)
-    return broker_process.bootstrap
-
-
-@pytest.fixture
-def start(bootstrap: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts workers; what is still running at the end is stopped."""
-    running: list[WorkerProcess] = []
-
-    def start_worker(*arguments: str, module: str = "tocsin") -> WorkerProcess:
-        log = tmp_path / f"worker-{len(running)}.log"
-        running.append(WorkerProcess(bootstrap, log, module, arguments or ("stream",)))
-        return running[-1]
-
-    yield start_worker
-    for worker in running:
-        if worker.process.poll() is None:
-            worker.stop(signal.SIGKILL)
 
 
 async def test_J5_successor_takes_over_after_kill_and_nothing_is_lost_or_doubled(

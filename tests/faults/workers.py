@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from tocsin.events import tickets as contract
 from tocsin.events.envelope import Envelope, to_headers
@@ -141,20 +141,22 @@ class Reporter:
 
 
 class FactsRead:
-    """Follows the facts topic: how often each event's offset was accounted for, and what was counted."""
+    """Facts, from a consumer or one by one: how often each event's offset was accounted for, and what was counted."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer | None = None) -> None:
         self._consumer = consumer
         self.causes: Counter[tuple[int, int]] = Counter()
         self.occurrences: Counter[str] = Counter()
 
     async def poll(self) -> None:
+        assert self._consumer is not None
         for records in (await self._consumer.getmany(timeout_ms=200)).values():
             for record in records:
-                self._take(dict(record.headers)["ce_type"].decode(), record.value)
+                self.take(record)
 
-    def _take(self, fact_type: str, value: bytes) -> None:
-        fact = msgspec.json.decode(value, type=contract.FACTS[fact_type])
+    def take(self, record: ConsumerRecord[bytes, bytes]) -> None:
+        fact_type = dict(record.headers)["ce_type"].decode()
+        fact = msgspec.json.decode(record.value or b"", type=contract.FACTS[fact_type])
         self.causes.update((fact.cause.partition, offset) for offset in fact.cause.offsets)
         if isinstance(fact, contract.TicketOpened | contract.TicketReopened):
             self.occurrences[fact.ticket_id] += 1

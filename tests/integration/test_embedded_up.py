@@ -8,110 +8,25 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
-import psutil
 import pytest
 
-from tocsin.embedded import ports, process
-from tocsin.embedded.readiness import is_ready
+from tests.installation import TOCSIN, Installation, eventually
+from tocsin.embedded import process
 from tocsin.embedded.roles import ROLES
 
 pytestmark = pytest.mark.embedded
 
 CHILDREN = (*(command.name for command in ROLES), "kafka", "postgres")
-TOCSIN = [sys.executable, "-m", "tocsin"]
-
-
-class Installation:
-    """``tocsin up`` in a directory of its own."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self.api_port = ports.choose(1)[0]
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("TOCSIN_", "API_"))},
-            "API_PORT": str(self.api_port),
-            "METRICS_PORT": str(_free_row(len(ROLES))),
-            "TOCSIN_DATA_DIR": str(directory / "data"),
-        }
-        self.process: subprocess.Popen[str] | None = None
-        self.output: list[str] = []
-
-    def start(self) -> None:
-        self.process = subprocess.Popen(
-            [*TOCSIN, "up"], cwd=self.directory, env=self.environment, stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        self.output = _until(self.process.stdout, "tocsin is ready")
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*TOCSIN, *arguments], cwd=self.directory, env=self.environment, capture_output=True, text=True, timeout=60
-        )
-
-    def child(self, name: str) -> psutil.Process:
-        data = self.directory / "data"
-        if name == "postgres":
-            return psutil.Process(int((data / "postgres" / "postmaster.pid").read_text().splitlines()[0]))
-        file = data / "kafka" / "kafka.pid" if name == "kafka" else data / "run" / f"{name}.pid"
-        found = process.recall(file)
-        assert found is not None, name
-        return found
-
-    def ready(self) -> bool:
-        return is_ready("127.0.0.1", self.api_port)
-
-    def end(self, number: signal.Signals) -> int:
-        assert self.process is not None
-        self.process.send_signal(number)
-        code = self.process.wait(120)
-        if self.process.stdout is not None:
-            self.process.stdout.close()
-        return code
-
-
-def _free_row(count: int) -> int:
-    while True:
-        first = ports.choose(1)[0]
-        if all(ports.is_free(port) for port in range(first, first + count)):
-            return first
-
-
-def _until(stream: IO[str], beginning: str) -> list[str]:
-    lines = []
-    for line in stream:
-        lines.append(line.rstrip())
-        if line.startswith(beginning):
-            break
-    return lines
-
-
-def eventually(condition: Callable[[], bool], timeout: float = 60) -> None:
-    """Waits for a condition of another process."""
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true in time"
-        time.sleep(0.02)
-
-
-def replaced(installation: Installation, name: str, before: psutil.Process) -> Callable[[], bool]:
-    def check() -> bool:
-        try:
-            return installation.child(name) != before
-        except (AssertionError, OSError, ValueError, IndexError, psutil.NoSuchProcess):
-            return False
-
-    return check
 
 
 @pytest.fixture(scope="module")
 def installation(session_directory: Path) -> Iterator[Installation]:
-    (session_directory / "up").mkdir()
-    found = Installation(session_directory / "up")
+    directory = session_directory / "embedded-up"
+    directory.mkdir()
+    found = Installation(directory)
     found.start()
     yield found
     if found.process is not None and found.process.poll() is None:
@@ -146,8 +61,8 @@ def test_secrets_and_addresses_are_private(installation: Installation) -> None:
 def test_a_killed_child_is_started_again(installation: Installation, name: str) -> None:
     before = installation.child(name)
     before.kill()
-    eventually(replaced(installation, name, before))
-    eventually(installation.ready)
+    eventually(lambda: installation.replaced(name, before), 60)
+    eventually(installation.ready, 60)
 
 
 def test_nothing_outlives_a_killed_supervisor_and_the_next_start_continues(installation: Installation) -> None:

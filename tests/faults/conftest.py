@@ -1,0 +1,38 @@
+"""A broker with the topics of an installation, and stream workers on it."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.workers import PARTITIONS, WorkerProcess
+from tocsin.broker import ensure_topics
+from tocsin.embedded.kafka import Kafka
+from tocsin.events.topics import topics
+
+Start = Callable[..., WorkerProcess]
+
+
+@pytest.fixture
+async def bootstrap(broker_process: Kafka) -> str:
+    await ensure_topics(broker_process.bootstrap, topics(), PARTITIONS)
+    return broker_process.bootstrap
+
+
+@pytest.fixture
+def start(bootstrap: str, tmp_path: Path) -> Iterator[Start]:
+    """Starts workers; what is still running at the end is stopped."""
+    running: list[WorkerProcess] = []
+
+    def start_worker(*arguments: str, module: str = "tocsin") -> WorkerProcess:
+        log = tmp_path / f"worker-{len(running)}.log"
+        running.append(WorkerProcess(bootstrap, log, module, arguments or ("stream",)))
+        return running[-1]
+
+    yield start_worker
+    for worker in running:
+        if worker.process.poll() is None:
+            worker.stop(signal.SIGKILL)
