@@ -15,6 +15,7 @@ import structlog
 import uvloop
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from faust.sensors.prometheus import setup_prometheus_sensors
 
 from tocsin import log as logging_setup
 from tocsin import metrics as metrics_server
@@ -122,5 +123,6 @@ def run(domains: Sequence[str] = ()) -> None:
     _tune()
     asyncio.run(_wait_for_kafka(options.bootstrap_servers))
     app = create_app(tuple(domains) or tuple(DOMAINS), options)
+    setup_prometheus_sensors(app, name_prefix="faust")  # Faust's own view: rebalances, commits, queues
     metrics_server.serve(current.metrics_port)
     StreamWorker(app, redirect_stdouts=False, quiet=True).execute_from_commandline()

@@ -11,11 +11,12 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"
-UNAVAILABLE = 69  # what tools/promtool.sh says when it can get none
+UNAVAILABLE = 69  # what tools/prometheus.sh says when it can get none
 
 
 def promtool(*arguments: str) -> str:
-    done = subprocess.run([ROOT / "tools" / "promtool.sh", *arguments], cwd=RULES, capture_output=True, text=True)
+    program = [ROOT / "tools" / "prometheus.sh", "promtool"]
+    done = subprocess.run([*program, *arguments], cwd=RULES, capture_output=True, text=True)
     if done.returncode == UNAVAILABLE:
         pytest.skip(done.stderr.strip())
     assert done.returncode == 0, done.stdout + done.stderr

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tocsin.errors import StartError
+
+if TYPE_CHECKING:
+    from tocsin.keys import ApiKey
 
 app = typer.Typer(help="Create, list, revoke and rotate API keys.", no_args_is_help=True)
 
@@ -47,20 +52,40 @@ async def _create(workspace: str, name: str, scopes: list[str]) -> str:
 @app.command("list")
 def list_keys(
     workspace: Annotated[str | None, typer.Option("--workspace", "-w", help="Only this workspace.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON array instead of a table.")] = False,
 ) -> None:
     """List keys: prefixes, never the keys."""
-    asyncio.run(_list(workspace))
+    found = asyncio.run(_found(workspace))
+    if as_json:
+        typer.echo(json.dumps([_document(key) for key in found], indent=2))
+    else:
+        _print_table(found)
 
 
-async def _list(workspace: str | None) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
+async def _found(workspace: str | None) -> Sequence[ApiKey]:
     from tocsin import keys
     from tocsin.cli.database import connection
 
     async with connection() as opened:
-        found = await keys.every(opened, workspace)
+        return await keys.every(opened, workspace)
+
+
+def _document(key: ApiKey) -> dict[str, Any]:
+    """A key as JSON: times in RFC 3339, nothing of the secret."""
+    times = {name: getattr(key, name) for name in ("created_at", "expires_at", "revoked_at")}
+    return {
+        "prefix": key.prefix,
+        "workspace": key.workspace,
+        "name": key.name,
+        "scopes": list(key.scopes),
+        **{name: time and time.isoformat().replace("+00:00", "Z") for name, time in times.items()},
+    }
+
+
+def _print_table(found: Sequence[ApiKey]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
     table = Table("prefix", "workspace", "name", "scopes", "created", "state")
     for key in found:
         ends = f"until {key.expires_at:%Y-%m-%d %H:%M}Z" if key.expires_at else "live"
