@@ -1,0 +1,1 @@
+"""One module a row; ``bench/registry.py`` lists them."""
