@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +19,6 @@ from bench import results
 from bench.machine import description, load_average
 from bench.registry import ROWS
 from bench.row import Bench, Row
-
 
 _WIDTH: Final = 140  # of tables written to a file
 
@@ -61,6 +61,7 @@ def main() -> int:
     if not console.is_terminal:
         console.width = _WIDTH
     rows = chosen(options.only)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it warns while new topics get their leaders
     if options.list:
         for row in rows:
             console.print(f"{row.name:12} {row.title}", highlight=False)
@@ -71,7 +72,7 @@ def main() -> int:
         try:
             result = measure(row, options.quick, console)
         except Exception:
-            console.print_exception(max_frames=8)
+            console.print_exception(max_frames=4)
             failed.append(row.name)
             continue
         show(row, result, console)

@@ -138,12 +138,12 @@ class _Sending:
 # --- what became of them ----------------------------------------------------------------------------------------------
 
 
-class _Cause(msgspec.Struct):
+class _Cause(msgspec.Struct, frozen=True):
     offsets: tuple[int, ...]
 
 
 class _Caused(msgspec.Struct):
-    cause: _Cause
+    cause: _Cause = _Cause(())  # an effect of the bare loop has none
 
 
 _CAUSED: Final = msgspec.json.Decoder(_Caused)

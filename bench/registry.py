@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from bench.row import Row
-from bench.rows import decide, gateway
+from bench.rows import decide, end_to_end, gateway, installation
 
-ROWS: Final[tuple[Row, ...]] = (gateway.SINGLE, gateway.BATCH, decide.DECIDE)
+ROWS: Final[tuple[Row, ...]] = (
+    installation.UP,
+    installation.MEMORY,
+    gateway.SINGLE,
+    gateway.BATCH,
+    decide.DECIDE,
+    end_to_end.END_TO_END,
+    end_to_end.LATENCY,
+)

@@ -157,4 +157,5 @@ async def main(bootstrap: str, events: str, facts: str, state: str, partitions: 
 
 
 if __name__ == "__main__":
-    uvloop.run(main(*sys.argv[1:5], int(sys.argv[5]), int(sys.argv[6])))  # type: ignore[misc]
+    _bootstrap, _events, _facts, _state, _partitions, _total = sys.argv[1:]
+    uvloop.run(main(_bootstrap, _events, _facts, _state, int(_partitions), int(_total)))
