@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -27,6 +28,8 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 _TYPE: Final = ("ce_type", b"tocsin.tickets.FailureReported.v1")
 _SOURCE: Final = ("ce_source", b"/tocsin/ingest")
 _TIME: Final = ("ce_time", _OCCURRED.encode())
+Record = tuple[int, bytes, bytes, list[tuple[str, bytes]]]
+"""Partition, key, value and headers."""
 _IN_WORKSPACE: Final = ("ce_workspace", WORKSPACE.encode())
 
 
@@ -79,8 +82,14 @@ def _headers(number: int) -> list[tuple[str, bytes]]:
     return [SPEC_VERSION, _TYPE, _SOURCE, _TIME, _IN_WORKSPACE, CONTENT_TYPE, event_id]
 
 
-def _records(count: int, keys: int, first_key: int) -> Iterator[tuple[int, bytes, bytes, list[tuple[str, bytes]]]]:
-    """(partition, key, value, headers) of ``count`` events that go round ``keys`` identities."""
+def report(key: int) -> Record:
+    """One report as the gateway writes it, with an id of its own."""
+    record = record_key(WORKSPACE, entity_of(key))
+    return partition_of(record, PARTITIONS), record, _event(key), _headers(random.getrandbits(128))
+
+
+def _records(count: int, keys: int, first_key: int) -> Iterator[Record]:
+    """``count`` events that go round ``keys`` identities."""
     known: dict[int, tuple[int, bytes, bytes]] = {}
     for number in range(count):
         key = first_key + number % keys

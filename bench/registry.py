@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.row import Row
-from bench.rows import decide, end_to_end, gateway, installation
+from bench.rows import decide, end_to_end, gateway, installation, lists, projection, takeover
 
 ROWS: Final[tuple[Row, ...]] = (
     installation.UP,
@@ -15,4 +15,9 @@ ROWS: Final[tuple[Row, ...]] = (
     decide.DECIDE,
     end_to_end.END_TO_END,
     end_to_end.LATENCY,
+    takeover.TAKEOVER,
+    takeover.RESTART,
+    projection.PROJECTION,
+    projection.REBUILD,
+    lists.LISTS,
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -27,18 +29,27 @@ def _started(installation: Installation) -> float:
     return seconds
 
 
+@contextmanager
+def _installation(directory: Path) -> Iterator[Installation]:
+    """Ends it whatever happens."""
+    installation = Installation(directory)
+    try:
+        yield installation
+    finally:
+        if installation.process is not None and installation.process.poll() is None:
+            installation.end()
+
+
 async def up(bench: Bench) -> list[Line]:
     rounds = bench.size(5, 1)
     first, again = [], []
     for number in range(rounds):
-        with bench.directory() as directory:
-            installation = Installation(directory)
+        with bench.directory() as directory, _installation(directory) as installation:
             bench.say(f"first start, {number + 1} of {rounds}")
             first.append(_started(installation))
             installation.end()
             bench.say(f"again, {number + 1} of {rounds}")
             again.append(_started(installation))
-            installation.end()
     return [
         Line("first start, empty data directory", "s", Spread.of(first)),
         Line("again", "s", Spread.of(again), targets=(below(8),)),
@@ -59,16 +70,12 @@ def _memory(process: psutil.Process) -> tuple[float, float]:
 
 
 async def memory(bench: Bench) -> list[Line]:
-    with bench.directory() as directory:
-        installation = Installation(directory)
+    with bench.directory() as directory, _installation(directory) as installation:
         bench.say("starting")
         _started(installation)
         bench.say("idle")
         await asyncio.sleep(bench.size(30, 5))
-        try:
-            found = {name: _memory(process) for name, process in _processes(installation)}
-        finally:
-            installation.end()
+        found = {name: _memory(process) for name, process in _processes(installation)}
     proportional, resident = (sum(one) for one in zip(*found.values(), strict=True))
     return [
         Line("all, proportional", "MB", single(proportional), targets=(below(500),)),
