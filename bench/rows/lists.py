@@ -30,7 +30,8 @@ _A_COPY: Final = 20_000
 _SEARCH: Final = """
 INSERT INTO read_model.ticket_search (workspace, ticket_id, hidden, words)
 SELECT workspace, ticket_id, hidden,
-       array_to_tsvector(ARRAY(SELECT DISTINCT unnest(regexp_split_to_array(lower(workflow || '-' || message), '\\W+'))))
+       array_to_tsvector(ARRAY(
+           SELECT DISTINCT unnest(regexp_split_to_array(lower(workflow || '-' || message), '\\W+'))))
   FROM read_model.tickets
 """
 _COUNTS: Final = """

@@ -62,7 +62,9 @@ async def projection(bench: Bench) -> list[Line]:
                 return {"rows": await upsert(environment.server, total, keys)}
 
             found, limit = await bench.in_turns(bench.size(3, 1), ours, bare, warm_up=False)
-            lines.append(Line(f"rows written, {name}", "rows/s", found["rows"], limit["rows"], (at_least(30_000),)))
+            # of many facts about one ticket one row is left: there facts/s is what counts
+            targets = (at_least(30_000),) if keys == total else ()
+            lines.append(Line(f"rows written, {name}", "rows/s", found["rows"], limit["rows"], targets))
             lines.append(Line(f"facts applied, {name}", "facts/s", found["facts"]))
     return lines
 
