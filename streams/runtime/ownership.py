@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 from aiokafka.structs import ConsumerRecord
 
-from tocsin.events.topics import state_topic
+from tocsin.events.topics import dlq_topic, facts_topic, state_topic
 from tocsin.streams.domain.decision import Domain
 from tocsin.streams.runtime import metrics
 from tocsin.streams.runtime.draft import Draft
@@ -54,7 +54,8 @@ class OwnedPartition:
         )
         partition = cls(domain, number, options, writer)
         try:
-            await writer.open()
+            # what only the owner of a partition writes
+            await writer.open((facts_topic(domain.name), dlq_topic(domain.name), state_topic(domain.name)), number)
             snapshot = await load_snapshot(options.bootstrap_servers, state_topic(domain.name), number)
             partition.state = await asyncio.to_thread(PartitionState.load, domain, partition.state.ring, snapshot)
         except BaseException:

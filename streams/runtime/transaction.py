@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from tocsin.streams.runtime.encoding import OutgoingRecord, Prepared
 
 log = structlog.get_logger(__name__)
+_OPENING: Final = b"opening"
 
 
 class CommitTookTooLong(RuntimeError):
@@ -39,9 +40,20 @@ class TransactionWriter:
             max_request_size=2 * batch_bytes,
         )
 
-    async def open(self) -> None:
-        """Takes the transactional id: a previous holder can commit nothing from here on."""
+    async def open(self, topics: Iterable[str], partition: int) -> None:
+        """Takes the transactional id: a previous holder can commit nothing from here on.
+
+        Then ends what it may have left open in these topics. Kafka drops the markers of a transaction whose partitions
+        have no leader at that instant (a broker that was killed and comes back) and says that it is complete. Its
+        records would be invisible while the state is loaded, and appear with the first commit after that, beside the
+        same decisions made anew. An abort of the same producer ends them.
+        """
         await self._producer.start()
+        await self._producer.begin_transaction()
+        for topic in topics:
+            await self._producer.send(topic, _OPENING, key=_OPENING, partition=partition)
+        await self._producer.flush()
+        await self._producer.abort_transaction()
 
     async def write(self, prepared: Prepared) -> None:
         """One transaction. On any exception the writer is spent: close it and open a new one.
