@@ -6,9 +6,11 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import faust
 import structlog
@@ -27,6 +29,7 @@ from tocsin.streams.runtime.options import EXIT_CRASHED, Options
 from tocsin.streams.runtime.timers import TimerPublisher
 
 log = structlog.get_logger(__name__)
+STOP_SECONDS: Final = 1.2
 
 
 def options_of(settings: Settings) -> Options:
@@ -97,6 +100,13 @@ class StreamWorker(faust.Worker):
 
     def _setup_logging(self) -> None:
         """Logging is set up already, the same for every role."""
+
+    def _schedule_shutdown(self, signal: signal.Signals) -> None:
+        # Faust may wait for a group it is just joining; ending without leaving only costs its session timeout
+        deadline = threading.Timer(STOP_SECONDS, os._exit, (0,))
+        deadline.daemon = True
+        deadline.start()
+        super()._schedule_shutdown(signal)
 
     def _shutdown_loop(self) -> None:
         # Everything that matters is committed and the group is left; mode would wait 2 s for futures nobody needs.

@@ -22,6 +22,9 @@ _BROKER: Final = {
     "group.min.session.timeout.ms": "500",
     "group.initial.rebalance.delay.ms": "0",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
+    # after a crash the new broker may register only when the session of the dead one is over
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
     # recovery reads what is not compacted yet
     "log.cleaner.backoff.ms": "1000",
     "log.cleaner.dedupe.buffer.size": str(32 * 1024 * 1024),

@@ -39,6 +39,7 @@ class Supervisor:
         self._logs = settings.log_dir or self._data_dir / "logs"
         self._children = Children(lambda line: console.print(line, style="yellow", markup=False))
         self._stop = asyncio.Event()
+        self._started_before = self._data_dir / "run" / "started-before"
 
     @property
     def url(self) -> str:
@@ -50,8 +51,12 @@ class Supervisor:
 
         Raises StartError, after stopping what was started already.
         """
+        loop = asyncio.get_running_loop()
+        # addresses, known from the moment each is started
+        self._kafka: asyncio.Future[str] = loop.create_future()
+        self._database: asyncio.Future[str] = loop.create_future()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+            loop.add_signal_handler(number, self._asked_to_stop)
         beside = [asyncio.create_task(self._children.watch()), asyncio.create_task(self._expire_logs())]
         try:
             started = await self._unless_stopped(self._start())
@@ -93,9 +98,18 @@ class Supervisor:
         self._check_ports()
         secrets = runtime.ensure_secrets(self._data_dir)
         with Steps(self._console) as steps:
-            kafka, database = await _together(self._kafka_with_topics(steps), self._postgres_with_schema(steps))
-            runtime.publish(self._data_dir, kafka, database, self.url)
-            await self._start_roles(kafka, database, secrets, steps)
+            backends = self._backends(steps)
+            if self._started_before.exists():
+                # the schema and the topics are there: the roles load while what they wait for starts
+                await _together(backends, self._start_roles(secrets, steps))
+            else:
+                await backends
+                await self._start_roles(secrets, steps)
+            self._started_before.touch()
+
+    async def _backends(self, steps: Steps) -> None:
+        kafka, database = await _together(self._kafka_with_topics(steps), self._postgres_with_schema(steps))
+        runtime.publish(self._data_dir, kafka, database, self.url)
 
     def _check_ports(self) -> None:
         host, port = self._settings.api_host, self._settings.api_port
@@ -123,6 +137,7 @@ class Supervisor:
 
     async def _start_kafka(self, steps: Steps) -> str:
         if self._settings.kafka_bootstrap_servers:
+            self._kafka.set_result(self._settings.kafka_bootstrap_servers)
             return self._settings.kafka_bootstrap_servers
         kafka = Kafka(
             self._data_dir / "kafka", logs=self._logs / "kafka", log_retention_days=self._settings.log_retention_days
@@ -131,6 +146,7 @@ class Supervisor:
         await asyncio.to_thread(kafka.prepare, lambda done, of: steps.begin("Kafka", f"downloaded {done} of {of} jars"))
         steps.begin("Kafka", "starting")
         self._children.spawn("kafka", kafka)
+        self._kafka.set_result(kafka.bootstrap)
         await asyncio.to_thread(kafka.wait)
         self._children.keep("kafka")
         steps.done("Kafka", kafka.bootstrap)
@@ -138,11 +154,13 @@ class Supervisor:
 
     async def _start_postgres(self, steps: Steps) -> str:
         if self._settings.database_url:
+            self._database.set_result(self._settings.database_url)
             return self._settings.database_url
         postgres = Postgres(self._data_dir / "postgres", logs=self._logs / "postgres")
         steps.begin("PostgreSQL")
         await asyncio.to_thread(postgres.prepare)
         self._children.spawn("postgres", postgres)
+        self._database.set_result(postgres.dsn)
         await asyncio.to_thread(postgres.wait)
         self._children.keep("postgres")
         steps.done("PostgreSQL", str(postgres.socket_directory))
@@ -153,7 +171,8 @@ class Supervisor:
         report = await ensure_topics(kafka, topics(self._settings.events_retention_days), self._settings.partitions)
         steps.done("Topics", f"{len(report.created)} created" if report.created else "")
 
-    async def _start_roles(self, kafka: str, database: str, secrets: dict[str, str], steps: Steps) -> None:
+    async def _start_roles(self, secrets: dict[str, str], steps: Steps) -> None:
+        kafka, database = await self._kafka, await self._database
         names = ", ".join(command.name for command in ROLES)
         steps.begin("Roles", names)
         for number, command in enumerate(ROLES):
