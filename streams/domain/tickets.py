@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final
 
 import msgspec
 
 from tocsin.events import tickets as contract
-from tocsin.events.commands import Answer, CommandRefused, CommandUnchanged, Fact, RefusalReason
-from tocsin.events.identity import TICKET_ID
+from tocsin.events.commands import Answer, Fact
 from tocsin.events.times import rfc3339
-from tocsin.events.vocabulary import TICKET_MOVES, UNRESOLVED
 from tocsin.streams.domain.decision import Domain, Received
+from tocsin.streams.domain.ticket_commands import change_status, hide
+from tocsin.streams.domain.ticket_policy import TicketsPolicy, policy_of
 from tocsin.streams.domain.ticket_state import Episode, TicketState, evolve
-
-DEFAULT_REOPEN_WITHIN_MS: Final = 24 * 60 * 60 * 1000
-
-
-class TicketsPolicy(msgspec.Struct, frozen=True):
-    """How repeats of a resolved failure are treated: the re-open window in ms, None = never re-open."""
-
-    reopen_within_ms: int | None = DEFAULT_REOPEN_WITHIN_MS
-    sources: dict[str, int | None] = {}
-
-    def reopen_within(self, source: str) -> int | None:
-        return self.sources.get(source, self.reopen_within_ms)
-
-
-def policy_of(body: Mapping[str, Any]) -> TicketsPolicy:
-    """Raises msgspec.ValidationError when the body is no tickets policy."""
-    return msgspec.convert(body, TicketsPolicy)
-
 
 # --- decide ---------------------------------------------------------------------------------------------------------
 
@@ -161,124 +143,10 @@ def _later(one: str, other: str) -> str:
     return one if one >= other else other
 
 
-def _status_change(state: TicketState | None, received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
-    event: contract.StatusChangeRequested = received.event
-    if received.duplicate:
-        return ()
-    found = _addressed(state, received, "change_status")
-    if isinstance(found, CommandRefused):
-        return (found,)
-    known, episode = found
-    if event.status == episode.status:
-        return (_unchanged(received, "change_status", "same_status"),)
-    allowed = TICKET_MOVES[episode.status]
-    if not allowed:
-        detail = f"{episode.status} is final"
-        return (_refused(received, "change_status", "final", detail),)
-    if event.status not in allowed:
-        detail = f"{episode.status} does not move to {event.status}"
-        return (_refused(received, "change_status", "illegal_move", detail, allowed=allowed),)
-    other = known.unresolved()
-    if event.status in UNRESOLVED and other is not None and other.number != episode.number:
-        detail = "a newer ticket of the same failure is unresolved"
-        open_ticket = known.ticket_id(other)
-        return (_refused(received, "change_status", "newer_episode_unresolved", detail, open_ticket_id=open_ticket),)
-    return (_changed(known, episode, received, policy),)
-
-
-def _changed(state: TicketState, episode: Episode, received: Received, policy: TicketsPolicy) -> Fact:
-    event: contract.StatusChangeRequested = received.event
-    now = max(received.now, episode.updated_at + 1)
-    resolved_at = 0
-    if event.status not in UNRESOLVED:
-        resolved_at = episode.resolved_at or now
-    window = policy.reopen_within(episode.source)
-    reopens = event.status == "done" and window is not None
-    return contract.StatusChanged(
-        entity=received.entity,
-        at=rfc3339(now),
-        cause=received.cause("legal_move", **{"from": episode.status, "to": event.status}),
-        answers=received.answers(),
-        ticket_id=state.ticket_id(episode),
-        from_status=episode.status,
-        status=event.status,
-        actor=event.actor,
-        reason=event.reason,
-        resolved_at=rfc3339(resolved_at) if resolved_at else "",
-        reopen_until=rfc3339(resolved_at + window) if reopens and window is not None else "",
-    )
-
-
-def _hide(state: TicketState | None, received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
-    event: contract.HideRequested = received.event
-    if received.duplicate:
-        return ()
-    found = _addressed(state, received, "hide")
-    if isinstance(found, CommandRefused):
-        return (found,)
-    known, episode = found
-    if episode.unresolved:
-        return (_refused(received, "hide", "unresolved", "only a resolved ticket can be hidden", allowed=("done",)),)
-    if episode.hidden:
-        return (_unchanged(received, "hide", "already_hidden"),)
-    return (
-        contract.TicketHidden(
-            entity=received.entity,
-            at=rfc3339(max(received.now, episode.updated_at + 1)),
-            cause=received.cause("resolved"),
-            answers=received.answers(),
-            ticket_id=known.ticket_id(episode),
-            actor=event.actor,
-        ),
-    )
-
-
-def _addressed(
-    state: TicketState | None, received: Received, command: str
-) -> tuple[TicketState, Episode] | CommandRefused:
-    """The episode a command names, or why it cannot be had: unknown, forgotten, or another version than seen."""
-    ticket_id: str = received.event.ticket_id
-    episode = state.episode(ticket_id) if state else None
-    if state is None or episode is None:
-        if state and TICKET_ID.match(ticket_id) and int(ticket_id.rpartition("-")[2]) < state.episodes[0].number:
-            return _refused(received, command, "final", "this episode is too old to be changed")
-        return _refused(received, command, "unknown", f"no ticket {ticket_id}")
-    expected = received.event.if_version
-    if expected is not None and expected != episode.version:
-        detail = f"the ticket is at version {episode.version}, not {expected}"
-        return _refused(received, command, "version_mismatch", detail, current_version=episode.version)
-    return state, episode
-
-
-def _refused(received: Received, command: str, reason: RefusalReason, detail: str, **more: Any) -> CommandRefused:
-    return CommandRefused(
-        entity=received.entity,
-        at=received.at,
-        cause=received.cause(reason),
-        answers=received.answers(),
-        subject_id=received.event.ticket_id,
-        command=command,
-        reason=reason,
-        detail=detail,
-        **more,
-    )
-
-
-def _unchanged(received: Received, command: str, rule: str) -> CommandUnchanged:
-    return CommandUnchanged(
-        entity=received.entity,
-        at=received.at,
-        cause=received.cause(rule),
-        answers=received.answers(),
-        subject_id=received.event.ticket_id,
-        command=command,
-    )
-
-
 _DECISIONS: Final[dict[type, Callable[[TicketState | None, Received, TicketsPolicy], Sequence[Fact]]]] = {
     contract.FailureReported: _failure_reported,
-    contract.StatusChangeRequested: _status_change,
-    contract.HideRequested: _hide,
+    contract.StatusChangeRequested: change_status,
+    contract.HideRequested: hide,
 }
 
 

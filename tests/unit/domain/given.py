@@ -10,13 +10,14 @@ from tocsin.events.commands import Fact
 from tocsin.events.envelope import Envelope
 from tocsin.streams.domain import tickets
 from tocsin.streams.domain.decision import Received
+from tocsin.streams.domain.ticket_policy import TicketsPolicy
 from tocsin.streams.domain.ticket_state import TicketState, evolve
 
 ENTITY = "t_aaaaaaaaaaaaaaaaaaaaaaaaaa"
 FIRST, SECOND = f"{ENTITY}-1", f"{ENTITY}-2"
 START = 1_750_000_000_000
 HOUR = 3_600_000
-POLICY = tickets.TicketsPolicy()
+POLICY = TicketsPolicy()
 
 
 def failure(**changes: Any) -> contract.FailureReported:
@@ -45,7 +46,7 @@ def wake() -> contract.TimerDue:
 class Log:
     """Decides events one after the other, as the runtime does: advance, decide, evolve. ``now`` only moves on."""
 
-    def __init__(self, policy: tickets.TicketsPolicy = POLICY) -> None:
+    def __init__(self, policy: TicketsPolicy = POLICY) -> None:
         self.policy = policy
         self.state: TicketState | None = None
         self.facts: list[Fact] = []

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.unit.domain.given import ENTITY, Log, change, failure, hide, wake
 from tocsin.events import tickets as contract
 from tocsin.events.vocabulary import TICKET_STATUSES
+from tocsin.streams.domain.ticket_policy import TicketsPolicy
 from tocsin.streams.domain.ticket_state import TicketState, evolve
-from tocsin.streams.domain.tickets import TicketsPolicy, fold, fold_key
+from tocsin.streams.domain.tickets import fold, fold_key
 
 TICKET_IDS = st.integers(1, 3).map(lambda number: f"{ENTITY}-{number}")
 EVENTS = st.one_of(

@@ -9,7 +9,8 @@ import pytest
 from tests.unit.domain.given import FIRST, HOUR, SECOND, Log, change, failure, hide, said, wake
 from tocsin.events import tickets as contract
 from tocsin.events.commands import CommandRefused
-from tocsin.streams.domain.tickets import TicketsPolicy, next_due
+from tocsin.streams.domain.ticket_policy import TicketsPolicy
+from tocsin.streams.domain.tickets import next_due
 
 DAY = 24 * HOUR
 
