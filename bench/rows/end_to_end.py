@@ -78,7 +78,7 @@ async def _probe(running: System, count: int, first_key: int, every: float = 0.0
     return found
 
 
-async def _background(running: System, rate: int, connections: int = 16) -> None:
+async def _background(running: System, rate: int, connections: int = 64) -> None:
     """``rate`` single reports a second of 1,000 keys, until cancelled."""
     requests = [request("POST", "/failures", body(key)) for key in range(_KEYS)]
     interval, due = connections / rate, time.perf_counter()
