@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 Find = Callable[[str, str], Awaitable[Outcome | None]]
 
 POLL_SECONDS: Final = 0.5
+LOOKUP_SECONDS: Final = 2.0
 
 
 class Outcomes:
@@ -38,12 +39,20 @@ class Outcomes:
 
         return cls(find)
 
-    async def now(self, workspace: str, event_id: str) -> Outcome | None:
+    async def now(self, workspace: str, event_id: str, seconds: float = LOOKUP_SECONDS) -> Outcome | None:
+        # not asyncio.timeout: asyncpg waits for a frozen server to confirm a cancellation, for ever
+        looking = asyncio.ensure_future(self._find(workspace, event_id))
+        looking.add_done_callback(lambda found: found.cancelled() or found.exception())  # nobody else may ask
         try:
-            return await self._find(workspace, event_id)
+            await asyncio.wait({looking}, timeout=seconds)
+            if looking.done():
+                return looking.result()
+            log.warning("outcomes cannot be read", error="no answer")
         except UNAVAILABLE as error:
             log.warning("outcomes cannot be read", error=type(error).__name__)
-            return None
+        finally:
+            looking.cancel()
+        return None
 
     @contextlib.contextmanager
     def expected(self, workspace: str, event_id: str) -> Iterator[asyncio.Event]:
@@ -66,7 +75,8 @@ class Outcomes:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(woken.wait(), max(0.0, min(self._poll_seconds, remaining)))
             woken.clear()
-            if found := await self.now(workspace, event_id):
+            patience = max(self._poll_seconds, min(LOOKUP_SECONDS, deadline - loop.time()))
+            if found := await self.now(workspace, event_id, patience):
                 return found
             if loop.time() >= deadline:
                 return None
