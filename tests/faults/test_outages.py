@@ -1,0 +1,152 @@
+"""Kafka or PostgreSQL away for a while, gone or frozen: said plainly, nothing lost, everything goes on by itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import psutil
+import pytest
+
+from tests.faults.evidence import assert_exact
+from tests.faults.load import Load
+from tests.installation import Installation, eventually
+from tocsin.embedded.kafka import Kafka
+from tocsin.embedded.postgres import Postgres
+
+pytestmark = [pytest.mark.embedded, pytest.mark.faults]
+
+GROWTH = 80 * 1024 * 1024
+ROLES = ("http", "stream", "project")
+FAILURE = {"workflow": "probe", "message": "boom"}
+
+
+class Stand(NamedTuple):
+    """An installation on a broker and a database that it does not restart itself."""
+
+    installation: Installation
+    kafka: Kafka
+    postgres: Postgres
+
+
+@pytest.fixture(scope="module")
+def stand(session_directory: Path) -> Iterator[Stand]:
+    directory = session_directory / "outages"
+    directory.mkdir()
+    kafka, postgres = Kafka(directory / "kafka", quick=True), Postgres(directory / "postgres")
+    try:
+        installed = Installation(
+            directory, KAFKA_BOOTSTRAP_SERVERS=kafka.start(), DATABASE_URL=postgres.start(), TOCSIN_KEY_PEPPER="pepper"
+        )
+        installed.start()
+        assert installed.output[-1].startswith("tocsin is ready"), installed.output
+        yield Stand(installed, kafka, postgres)
+    finally:
+        installed.end()
+        kafka.stop()
+        postgres.stop()
+
+
+@contextmanager
+def away(backend: Kafka | Postgres, how: str) -> Iterator[None]:
+    """``killed``: gone, and started again at the end; ``frozen``: alive, but it answers nothing."""
+    assert backend.process is not None
+    if how == "killed":
+        backend.kill()
+        yield
+        backend.spawn()
+        backend.wait()
+    else:
+        family = [backend.process, *backend.process.children(recursive=True)]
+        _each(family, psutil.Process.suspend)
+        try:
+            yield
+        finally:
+            _each(family, psutil.Process.resume)
+
+
+def _each(family: list[Any], act: Callable[[Any], None]) -> None:
+    for one in family:
+        if one.is_running():
+            act(one)
+
+
+def during(seconds: float) -> Iterator[None]:
+    """Turns until the outage has lasted so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        yield
+
+
+def memory(installation: Installation) -> dict[str, int]:
+    return {name: installation.child(name).memory_info().rss for name in ROLES}
+
+
+def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def not_ready(client: httpx.Client, name: str) -> None:
+    found = problem(client.get("/health/ready"), 503)
+    assert found["failing"] == [name]
+    assert client.get("/health/live").status_code == 200
+    assert problem(client.get("/health"), 500)["failing"] == [name]
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_J15_kafka_away_is_said_at_once_and_everything_goes_on_by_itself(stand: Stand, long: bool, how: str) -> None:
+    installation = stand.installation
+    http = installation.child("http")
+    with Load(installation.url, f"no-kafka-{how}") as load, installation.client() as client:
+        load.flows()
+        before = memory(installation)
+        with away(stand.kafka, how):
+            for _ in during(20 if long else 8):
+                refused_in_time(client)
+                not_ready(client, "kafka")
+                assert client.get("/tickets").status_code == 200
+            assert installation.child("http").memory_info().rss - before["http"] < GROWTH
+        eventually(installation.ready, 60)
+        load.flows(seconds=60)
+    assert_exact(installation, load)
+    assert installation.child("http") == http
+    assert set(load.statuses) <= {200, 202, 503}
+
+
+def refused_in_time(client: httpx.Client) -> None:
+    began = time.monotonic()
+    answer = client.post("/failures", json=FAILURE)
+    assert time.monotonic() - began < 5
+    problem(answer, 503)
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+def test_J15_postgres_away_stops_no_report_and_commands_have_their_outcome_later(
+    stand: Stand, long: bool, how: str
+) -> None:
+    installation = stand.installation
+    family = [installation.child(name) for name in ROLES]
+    with Load(installation.url, f"no-postgres-{how}") as load, installation.client() as client:
+        load.flows()
+        with away(stand.postgres, how):
+            for _ in during(20 if long else 8):
+                assert client.post("/failures", json=FAILURE).status_code == 202
+                for path in ("/tickets", "/tickets/t", "/commands/c"):
+                    began = time.monotonic()
+                    problem(client.get(path), 503)
+                    assert time.monotonic() - began < 6, path
+                not_ready(client, "postgres")
+            assert load.later > 0  # commands answered by 202 and a link
+        eventually(installation.ready, 60)
+        load.flows()
+    assert_exact(installation, load)
+    assert [installation.child(name) for name in ROLES] == family
+    assert set(load.statuses) <= {200, 202, 503}
