@@ -18,7 +18,7 @@ from bench.row import Bench, Row
 _FACTS: Final = "tocsin_projected_records_total"
 _ROWS: Final = "tocsin_projected_rows_total"
 _KEYS: Final = 1_000
-_POLL_SECONDS: Final = 0.1
+_POLL_SECONDS: Final = 0.25
 
 
 async def _decided(environment: Environment, place: Place, total: int, keys: int) -> int:
