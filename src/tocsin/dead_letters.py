@@ -41,6 +41,11 @@ class DeadLetter:
         return found.decode(errors="replace") if found else ""
 
     @property
+    def omitted(self) -> str:
+        """What was too large to be kept here; empty when the record is whole."""
+        return self.header("dlq.omitted")
+
+    @property
     def position(self) -> str:
         return f"{self.record.partition}:{self.record.offset}"
 
@@ -61,7 +66,7 @@ async def replay(
     """Sends records back to their original topic and partition, at most ``BATCH`` in one transaction.
 
     ``repaired_value`` replaces the value (of a single record). Gives the number sent. Raises StartError when a record
-    does not say where it came from, or another replay runs.
+    does not say where it came from or is not whole, or another replay runs.
     """
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -85,7 +90,7 @@ async def replay(
 async def _send(
     producer: AIOKafkaProducer, letters: Sequence[DeadLetter], value: bytes | None, commits: Commits
 ) -> None:
-    targets = [_target(letter) for letter in letters]
+    targets = [_target(letter, repaired=value is not None) for letter in letters]
     async with producer.transaction():
         for letter, (topic, partition) in zip(letters, targets, strict=True):
             await producer.send(
@@ -98,8 +103,13 @@ async def _send(
         await producer.send_offsets_to_transaction(commits, GROUP)
 
 
-def _target(letter: DeadLetter) -> tuple[str, int]:
+def _target(letter: DeadLetter, *, repaired: bool) -> tuple[str, int]:
     topic, partition = letter.header("dlq.topic"), letter.header("dlq.partition")
+    if letter.omitted and not (repaired and letter.omitted.startswith("value") and "," not in letter.omitted):
+        raise StartError(
+            f"The record {letter.position} of {letter.record.topic} is not whole ({letter.omitted} too large); the"
+            f" original is offset {letter.header('dlq.offset')} of {topic} partition {partition}."
+        )
     if not topic or not partition.isdigit():
         raise StartError(f"The record {letter.position} of {letter.record.topic} does not say where it came from.")
     return topic, int(partition)

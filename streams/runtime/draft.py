@@ -14,6 +14,7 @@ from aiokafka.structs import ConsumerRecord
 from tocsin.events.commands import Fact
 from tocsin.events.envelope import Envelope, EnvelopeError, from_headers
 from tocsin.events.identity import record_key
+from tocsin.events.topics import MAX_MESSAGE_BYTES
 from tocsin.streams.domain.decision import Domain, Received
 from tocsin.streams.runtime.id_ring import id_hash
 from tocsin.streams.runtime.partition_state import ActivePolicy, PartitionState, Progress
@@ -48,12 +49,19 @@ class DeadLetter(NamedTuple):
 class Draft:
     """What one transaction is going to write.
 
-    probe: encode what each record leads to at once, so that one that cannot be encoded is found and set aside; used
-    after encoding the whole slice failed.
+    probe: encode what each record leads to at once, so that one that cannot be encoded or is larger than
+    ``max_message_bytes`` then is found and set aside; used after encoding the whole slice failed.
     """
 
-    def __init__(self, state: PartitionState, partition: int, *, probe: bool = False) -> None:
-        self.state, self.partition, self.probe = state, partition, probe
+    def __init__(
+        self,
+        state: PartitionState,
+        partition: int,
+        *,
+        probe: bool = False,
+        max_message_bytes: int = MAX_MESSAGE_BYTES,
+    ) -> None:
+        self.state, self.partition, self.probe, self._max_bytes = state, partition, probe, max_message_bytes
         self.domain: Domain[Any, Any] = state.domain
         self.changed: dict[bytes, Any] = {}
         self.facts: dict[bytes, list[Decided]] = {}
@@ -184,14 +192,16 @@ class Draft:
 
     def _check(self, received: Received, facts: Sequence[Fact], state: Any) -> None:
         try:
+            encoded = [_ENCODER.encode(state)]
             for fact in facts:
-                _ENCODER.encode(fact)
+                encoded.append(_ENCODER.encode(fact))
                 for effect in self.domain.effects(fact):
                     record_key(received.envelope.workspace, effect.entity)
-                    _ENCODER.encode(effect.event)
-            _ENCODER.encode(state)
+                    encoded.append(_ENCODER.encode(effect.event))
         except Exception as error:
             raise Poison("cannot_encode", str(error)[:500]) from error
+        if (largest := max(map(len, encoded))) > self._max_bytes:
+            raise Poison("too_large", f"what follows from it has {largest} bytes; {self._max_bytes} fit")
 
 
 _DECODERS: Final[dict[tuple[str, str], msgspec.json.Decoder[Any]]] = {}

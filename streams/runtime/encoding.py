@@ -56,7 +56,7 @@ def prepare(draft: Draft, partitions: int, max_message_bytes: int) -> Prepared:
         records[facts_topic(domain.name), here] = list(_fact_records(facts, names, f"{domain.name}:{here}"))
         _add_effects(records, facts, draft, partitions)
     if draft.dead_letters:
-        records[dlq_topic(domain.name), here] = list(_dead_letter_records(draft))
+        records[dlq_topic(domain.name), here] = list(_dead_letter_records(draft, max_message_bytes))
     records[state_topic(domain.name), here] = list(_state_records(draft, changed))
     _check_sizes(records, max_message_bytes)
     return Prepared(records, changed, facts, draft.progress)
@@ -136,7 +136,7 @@ def _add_effects(
             records.setdefault(where, []).append(OutgoingRecord(key, _ENCODE(effect.event), headers))
 
 
-def _dead_letter_records(draft: Draft) -> Iterator[OutgoingRecord]:
+def _dead_letter_records(draft: Draft, max_message_bytes: int) -> Iterator[OutgoingRecord]:
     """The original key, value and headers untouched, and why it is here."""
     for record, reason, detail, exception in draft.dead_letters:
         why = {
@@ -149,8 +149,28 @@ def _dead_letter_records(draft: Draft) -> Iterator[OutgoingRecord]:
             "dlq.attempts": "1",
             "dlq.at": rfc3339(draft.now),
         }
-        headers = [*record.headers, *((name, text.encode(errors="replace")) for name, text in why.items())]
-        yield OutgoingRecord(record.key, record.value, headers)
+        reasons = [(name, text.encode(errors="replace")) for name, text in why.items()]
+        yield _that_fits(OutgoingRecord(record.key, record.value, list(record.headers)), reasons, max_message_bytes)
+
+
+def _that_fits(record: OutgoingRecord, reasons: list[tuple[str, bytes]], limit: int) -> OutgoingRecord:
+    """Compressed, a record may have been larger than any that is written here: then its value, if need be its headers
+    and its key are left out and named. The original stays where the reasons say, as long as its topic keeps it."""
+    key, value, headers = record
+    omitted = []
+    if _size(key, value, headers) > limit:
+        omitted, value = [f"value of {len(value or b'')} bytes"], None
+    if _size(key, value, headers) > limit:
+        omitted, headers = [*omitted, f"{len(headers)} headers"], []
+    if _size(key, value, headers) > limit:
+        omitted, key = [*omitted, f"key of {len(key or b'')} bytes"], None
+    if omitted:
+        reasons = [*reasons, ("dlq.omitted", ", ".join(omitted).encode())]
+    return OutgoingRecord(key, value, [*headers, *reasons])
+
+
+def _size(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> int:
+    return len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
 
 
 def _state_records(draft: Draft, changed: Mapping[bytes, tuple[Any, bytes]]) -> Iterator[OutgoingRecord]:

@@ -107,7 +107,7 @@ class OwnedPartition:
         return prepare(draft, options.partitions, options.max_message_bytes), draft
 
     async def _draft(self, records: Sequence[ConsumerRecord], *, probe: bool) -> Draft:
-        draft = Draft(self.state, self.number, probe=probe)
+        draft = Draft(self.state, self.number, probe=probe, max_message_bytes=self.options.max_message_bytes)
         for start in range(0, len(records), _YIELD_EVERY):
             for record in records[start : start + _YIELD_EVERY]:
                 draft.take(record)

@@ -79,7 +79,7 @@ def replay(
     """
     if value_file is not None and not offset:
         raise StartError("--value-file repairs one record; name it with --offset partition:offset.")
-    letters = [_one(offset, domain)] if offset else [letter for letter in _read(domain) if not letter.replayed]
+    letters = [_one(offset, domain)] if offset else _waiting(domain)
     if dry_run:
         for letter in letters:
             target = f"{letter.header('dlq.topic')} partition {letter.header('dlq.partition')}"
@@ -88,6 +88,15 @@ def replay(
         return
     value = value_file.read_bytes() if value_file else None
     typer.echo(f"{_send(letters, value)} records were sent.")
+
+
+def _waiting(domain: str) -> list[DeadLetter]:
+    """Those not replayed yet; one that is not whole needs a value and so a replay of its own."""
+    waiting = [letter for letter in _read(domain) if not letter.replayed]
+    for letter in waiting:
+        if letter.omitted:
+            typer.echo(f"{letter.record.topic} {letter.position} is not whole ({letter.omitted} too large); left out.")
+    return [letter for letter in waiting if not letter.omitted]
 
 
 def _send(letters: list[DeadLetter], value: bytes | None) -> int:
