@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -66,6 +67,7 @@ def main() -> int:
         for row in rows:
             console.print(f"{row.name:12} {row.title}", highlight=False)
         return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # what was started is stopped
     failed = []
     started = time.monotonic()
     for row in rows:

@@ -127,6 +127,8 @@ async def _freeze(
     async with probe.every(_PROBE_SECONDS) as since:
         trigger.touch()
         await asyncio.sleep(_FROZEN_SECONDS)
+    if trigger.exists():
+        raise RuntimeError("the worker never froze")
     victim.kill()
     other.stop()
     mine = set(range(PARTITIONS)) - theirs
