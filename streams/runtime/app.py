@@ -41,13 +41,14 @@ class StreamApp(faust.App):
             topic_disable_leader=True,
             topic_allow_declare=False,
             consumer_auto_offset_reset="earliest",
-            consumer_max_fetch_size=256 * 1024,
+            # a backlog is read in pieces of about one transaction; what waits is bounded by the tokens that may queue
+            consumer_max_fetch_size=1024 * 1024,
             broker_session_timeout=options.session_timeout / 1000,
             broker_heartbeat_interval=options.heartbeat_interval / 1000,
             broker_rebalance_timeout=5.0,
             broker_request_timeout=options.open_timeout / 1000 + 10,  # past it Faust gives up opening, silently
             stream_wait_empty=False,
-            stream_buffer_maxsize=64,
+            stream_buffer_maxsize=16,
             agent_supervisor=PatientSupervisor,
             web_enabled=False,
             **settings,
