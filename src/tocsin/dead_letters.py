@@ -187,6 +187,7 @@ async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        fetch_max_wait_ms=20,  # partitions are read one after the other; a fetch under way holds the next one back
     )
     try:
         await consumer.start()
