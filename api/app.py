@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import asyncpg
 from fastapi import FastAPI
 
-from tocsin.api import health
 from tocsin.api.health import Health
 from tocsin.api.queries.reader import Reader
 from tocsin.api.routes import commands, metrics, tickets
@@ -40,7 +39,6 @@ class Api:
             await self.reader.close()
 
 
-def api(settings: Settings, pool: asyncpg.Pool[asyncpg.Record]) -> Api:
+def api(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], health: Health) -> Api:
     """The query API as the settings describe it."""
-    checks = {"postgres": health.postgres(pool), "kafka": health.kafka(settings.kafka)}
-    return Api(Reader(settings.database), pool, Health(checks))
+    return Api(Reader(settings.database), pool, health)

@@ -56,8 +56,12 @@ def postgres(pool: asyncpg.Pool[asyncpg.Record]) -> Check:
     return check
 
 
-def kafka(bootstrap: str) -> Check:
+def kafka(bootstrap: str, connected: Callable[[], bool] = lambda: True) -> Check:
+    """``connected``: whether what this process holds open to the broker can be used."""
+
     async def check() -> None:
+        if not connected():
+            raise KafkaError("not connected")
         client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=int(TIMEOUT_SECONDS * 1000))
         try:
             await client.bootstrap()

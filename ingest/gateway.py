@@ -43,6 +43,10 @@ class Gateway:
         app.include_router(tickets.router(commands))
         return hot.table()
 
+    def connected(self) -> bool:
+        """Whether a report would be taken in right now."""
+        return not isinstance(self.publisher, KafkaPublisher) or self.publisher.connected
+
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Starts the producer and the policy watch; stops them, flushing what is pending."""

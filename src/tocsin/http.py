@@ -75,9 +75,11 @@ async def running(role: str, configuration: Settings, *, ingest: bool, api: bool
             configuration.loopback,
         )
         entrance = gateway(configuration, pool, authenticator) if ingest else None
-        queries = stage_api.api(configuration, pool) if api else None
-        checks = {"postgres": health.postgres(pool), "kafka": health.kafka(configuration.kafka)}
-        outer, _ = compose(entrance, queries, authenticator, Health(checks))
+        log_is_open = entrance.connected if entrance is not None else lambda: True
+        checks = {"postgres": health.postgres(pool), "kafka": health.kafka(configuration.kafka, log_is_open)}
+        status = Health(checks)
+        queries = stage_api.api(configuration, pool, status) if api else None
+        outer, _ = compose(entrance, queries, authenticator, status)
         for part in (entrance, queries):
             if part is not None:
                 await stack.enter_async_context(part.running())
