@@ -39,7 +39,7 @@ check: install-dev ## lint, format, types, import contracts, printed documents
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests tools
+	$(BIN)/mypy tests tools bench
 	$(BIN)/lint-imports
 	@$(BIN)/tocsin topics --asyncapi | diff -u docs/asyncapi.json - || { echo "run: make docs"; exit 1; }
 	@$(BIN)/tocsin topics --markdown | diff -u docs/events.md - || { echo "run: make docs"; exit 1; }

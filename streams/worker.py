@@ -8,8 +8,10 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import faust
@@ -132,7 +134,9 @@ def run(domains: Sequence[str] = ()) -> None:
     options = options_of(current)
     _tune()
     asyncio.run(_wait_for_kafka(options.bootstrap_servers))
-    app = create_app(tuple(domains) or tuple(DOMAINS), options)
+    # Faust wants a directory even for tables in memory
+    scratch = Path(tempfile.gettempdir()) / f"tocsin-faust-{os.getuid()}"
+    app = create_app(tuple(domains) or tuple(DOMAINS), options, datadir=scratch)
     setup_prometheus_sensors(app, name_prefix="faust")  # Faust's own view: rebalances, commits, queues
     metrics_server.serve(current.metrics_port)
     StreamWorker(app, redirect_stdouts=False, quiet=True).execute_from_commandline()

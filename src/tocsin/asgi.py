@@ -1,6 +1,6 @@
 """What surrounds every request, plain ASGI or FastAPI: correlation id, body limits, metrics, access log, last resort.
 
-Order from the outside: correlation id, observation (with the answer to bugs), limits, application.
+Order from the outside: observation (correlation id, metrics, log, the answer to bugs), limits, application.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import structlog
-from asgi_correlation_id import CorrelationIdMiddleware, correlation_id
+from asgi_correlation_id import correlation_id
 from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,8 +26,8 @@ BATCH_BODY_LIMIT_BYTES: Final = 8 * 1024 * 1024
 BATCH_ROUTES: Final = (("POST", "/failures/batch"), ("POST", "/tickets"))
 # All bodies being received or worked on in this process.
 HELD_LIMIT_BYTES: Final = 128 * 1024 * 1024
-CORRELATION_HEADER: Final = "X-Request-ID"
-_CORRELATION_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+CORRELATION_HEADER: Final = b"x-request-id"
+_CORRELATION_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 REQUESTS: Final = Counter("tocsin_http_requests", "HTTP requests answered", ["route", "status"])
 DURATION: Final = Histogram(
@@ -40,12 +40,7 @@ DURATION: Final = Histogram(
 
 def surround(app: ASGIApp) -> ASGIApp:
     """The application as the server runs it."""
-    return CorrelationIdMiddleware(
-        Observed(BodyLimits(app)),
-        header_name=CORRELATION_HEADER,
-        generator=lambda: os.urandom(16).hex(),
-        validator=lambda value: _CORRELATION_ID.fullmatch(value) is not None,
-    )
+    return Observed(BodyLimits(app))
 
 
 async def read_body(receive: Receive) -> bytes:
@@ -171,8 +166,19 @@ class _Limited:
 # --- observation ----------------------------------------------------------------------------------------------------
 
 
+def correlation_of(scope: Scope) -> bytes:
+    """The sender's X-Request-ID when it is harmless in logs and headers, else a new one of 32 hex digits.
+
+    The middleware that sets the context variable we share costs as much as reading and publishing an event.
+    """
+    for name, value in scope["headers"]:
+        if name == CORRELATION_HEADER and _CORRELATION_ID.fullmatch(value):
+            return bytes(value)
+    return os.urandom(16).hex().encode()
+
+
 class Observed:
-    """Counts, times and logs every request, and answers what the application failed to answer."""
+    """Names, counts, times and logs every request, and answers what the application failed to answer."""
 
     def __init__(self, app: ASGIApp, access: AccessLog | None = None) -> None:
         self._app = app
@@ -186,13 +192,16 @@ class Observed:
             return
         began = time.perf_counter()
         status = 0
+        identifier = correlation_of(scope)
+        correlation_id.set(identifier.decode())
         # every line logged for this request, by whomever, carries the id
-        structlog.contextvars.bind_contextvars(correlation_id=correlation_id.get())
+        structlog.contextvars.bind_contextvars(correlation_id=identifier.decode())
 
         async def observed_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), (CORRELATION_HEADER, identifier)]}
             await send(message)
 
         try:

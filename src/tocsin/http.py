@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 from fastapi import FastAPI
@@ -26,6 +26,10 @@ from tocsin.server import serve
 from tocsin.settings import Settings, settings
 
 
+_FORM: Final = (b"content-type", b"application/x-www-form-urlencoded")
+_JSON: Final = (b"content-type", b"application/json")
+
+
 class Front:
     """Answers the hot routes itself and leaves everything else to FastAPI."""
 
@@ -38,7 +42,14 @@ class Front:
             scope["tocsin.route"] = scope["path"]
             await app(scope, receive, send)
         else:
-            await self.app(scope, receive, send)
+            await self.app(_with_json(scope), receive, send)
+
+
+def _with_json(scope: Scope) -> Scope:
+    """``curl -d`` calls its body a form when not told otherwise; every body here is JSON."""
+    if scope["type"] != "http" or _FORM not in scope["headers"]:
+        return scope
+    return {**scope, "headers": [_JSON if header == _FORM else header for header in scope["headers"]]}
 
 
 def compose(

@@ -15,7 +15,7 @@ UNAVAILABLE = 69  # what tools/prometheus.sh says when it can get none
 
 
 def promtool(*arguments: str) -> str:
-    program = [ROOT / "tools" / "prometheus.sh", "promtool"]
+    program = [str(ROOT / "tools" / "prometheus.sh"), "promtool"]
     done = subprocess.run([*program, *arguments], cwd=RULES, capture_output=True, text=True)
     if done.returncode == UNAVAILABLE:
         pytest.skip(done.stderr.strip())

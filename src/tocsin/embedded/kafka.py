@@ -191,7 +191,8 @@ class Kafka:
     def _format(self) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = self._java("kafka.tools.StorageTool", _QUICK)
-        arguments = ["format", "-t", cluster, "-c", str(self._properties_file)]
+        # as one argument: an id may begin with a dash
+        arguments = ["format", f"--cluster-id={cluster}", "-c", str(self._properties_file)]
         done = subprocess.run([*command, *arguments], capture_output=True, text=True)  # noqa: S603
         if done.returncode:
             raise StartError(f"The embedded Kafka could not prepare its directory: {_last_line(done.stderr)}")
