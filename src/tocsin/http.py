@@ -25,7 +25,6 @@ from tocsin.openapi import application
 from tocsin.server import serve
 from tocsin.settings import Settings, settings
 
-
 _FORM: Final = (b"content-type", b"application/x-www-form-urlencoded")
 _JSON: Final = (b"content-type", b"application/json")
 

@@ -57,6 +57,12 @@ async def test_synonyms_are_understood(stage: Stage, word: str, status: str) -> 
     assert requested(stage).status == status
 
 
+async def test_a_body_that_curl_calls_a_form_is_read_as_json(stage: Stage) -> None:
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert (await stage.http.patch(PATH, content='{"status": "done"}', headers=form)).status_code == 200
+    assert requested(stage).status == "done"
+
+
 async def test_the_actor_is_the_bodys_else_the_headers_else_the_keys(stage: Stage) -> None:
     key = await stage.key(name="deploy-bot")
     for body, headers, actor in (
