@@ -108,7 +108,7 @@ def test_J15_kafka_away_is_said_at_once_and_everything_goes_on_by_itself(stand: 
         load.flows()
         before = memory(installation)
         with away(stand.kafka, how):
-            for _ in during(20 if long else 8):
+            for _ in during(20 if long else 5):
                 refused_in_time(client)
                 not_ready(client, "kafka")
                 assert client.get("/tickets").status_code == 200
@@ -137,7 +137,7 @@ def test_J15_postgres_away_stops_no_report_and_commands_have_their_outcome_later
     with Load(installation.url, f"no-postgres-{how}") as load, installation.client() as client:
         load.flows()
         with away(stand.postgres, how):
-            for _ in during(20 if long else 8):
+            for _ in during(20 if long else 5):
                 assert client.post("/failures", json=FAILURE).status_code == 202
                 for path in ("/tickets", "/tickets/t", "/commands/c"):
                     began = time.monotonic()

@@ -21,7 +21,7 @@ async def test_J5_successor_takes_over_after_kill_and_nothing_is_lost_or_doubled
     async with observer(bootstrap, "kill") as (reporter, facts):
         workers = [start(), start()]
         await facts.until_decided(await reporter.one_each(), 30)
-        for _ in range(20 if long else 4):
+        for _ in range(20 if long else 3):
             load = asyncio.create_task(reporter.many(2000, 50))
             await facts.poll()
             random.choice(workers).send(signal.SIGKILL)
@@ -86,7 +86,7 @@ async def test_every_partition_moves_after_each_of_many_rebalances(bootstrap: st
     async with observer(bootstrap, "rebalance") as (reporter, facts):
         start()
         await facts.until_decided(await reporter.one_each(), 30)
-        for round_ in range(30 if long else 6):
+        for round_ in range(30 if long else 4):
             joining = start()
             await facts.until(lambda joining=joining: joining.times_owning() > 0, 30)  # type: ignore[misc]
             await facts.until_decided(await reporter.one_each(), 15)
