@@ -100,6 +100,19 @@ class Installation:
             yield client
 
 
+@contextmanager
+def running(directory: Path, **settings: str) -> Iterator[Installation]:
+    """An installation in a new directory, ready; ended afterwards."""
+    directory.mkdir()
+    installed = Installation(directory, **settings)
+    installed.start()
+    try:
+        assert installed.output[-1].startswith("tocsin is ready"), installed.output
+        yield installed
+    finally:
+        installed.end()
+
+
 T = TypeVar("T")
 
 

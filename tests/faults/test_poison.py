@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.faults.workers import EVENTS, PARTITIONS
-from tests.installation import Installation, eventually
+from tests.installation import Installation, eventually, running
 from tocsin import dead_letters
 from tocsin.dead_letters import DeadLetter
 from tocsin.events.envelope import Envelope, to_headers
@@ -36,15 +36,8 @@ Where = tuple[int, int]
 
 @pytest.fixture(scope="module")
 def installation(session_directory: Path) -> Iterator[Installation]:
-    directory = session_directory / "poison"
-    directory.mkdir()
-    installed = Installation(directory)
-    installed.start()
-    assert installed.output[-1].startswith("tocsin is ready"), installed.output
-    try:
+    with running(session_directory / "poison") as installed:
         yield installed
-    finally:
-        installed.end()
 
 
 def key_of(identifier: str) -> bytes:

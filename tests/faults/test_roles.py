@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from tests.faults.evidence import Records, assert_exact, checksums, counted, log_of, until_settled
 from tests.faults.load import Load
 from tests.faults.workers import EVENTS, FACTS
-from tests.installation import Installation, eventually
+from tests.installation import Installation, eventually, running
 from tocsin.embedded import process
 from tocsin.embedded.roles import ROLES
 
@@ -25,15 +25,8 @@ CHILDREN = (*(command.name for command in ROLES), "kafka", "postgres")
 
 @pytest.fixture(scope="module")
 def installation(session_directory: Path) -> Iterator[Installation]:
-    directory = session_directory / "roles"
-    directory.mkdir()
-    installed = Installation(directory)
-    installed.start()
-    assert installed.output[-1].startswith("tocsin is ready"), installed.output
-    try:
+    with running(session_directory / "roles") as installed:
         yield installed
-    finally:
-        installed.end()
 
 
 def until_working(installation: Installation, load: Load) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from tests.installation import Installation, eventually
+from tests.installation import Installation, eventually, running
 from tocsin.events.identity import failure_entity, partition_of, record_key
 from tocsin.events.topics import events_topic
 
@@ -78,15 +78,8 @@ def documents_in(printed: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def installation(session_directory: Path) -> Iterator[Installation]:
-    directory = session_directory / "readme"
-    directory.mkdir()
-    installed = Installation(directory)
-    installed.start()
-    assert installed.output[-1].startswith("tocsin is ready"), installed.output
-    try:
+    with running(session_directory / "readme") as installed:
         yield installed
-    finally:
-        installed.end()
 
 
 @pytest.fixture(scope="module")
