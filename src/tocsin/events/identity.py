@@ -36,6 +36,11 @@ def failure_entity(workspace: str, workflow: str, identifier: str) -> str:
     return "t_" + hash_part(workspace, workflow, identifier)
 
 
+def alert_entity(workspace: str, fingerprint: str) -> str:
+    """The entity an alert belongs to: ``a_<hash>``; its episodes are ``a_<hash>-<n>``."""
+    return "a_" + hash_part(workspace, fingerprint)
+
+
 def entity_of_ticket(ticket_id: str) -> str:
     """The entity of a ticket id: failure tickets lose their episode, reported tickets are their own entity."""
     if TICKET_ID.match(ticket_id):

@@ -40,3 +40,17 @@ STATUS_BODY_SYNONYMS: Final[Mapping[str, TicketStatus]] = {"to-do": "open", "res
 # A failure report that says one of these in status, conclusion, outcome or result reports a success (W5).
 SUCCESS_WORDS: Final = frozenset({"success", "succeeded", "successful", "ok", "passed", "completed_successfully"})
 SUCCESS_FIELDS: Final = ("status", "conclusion", "outcome", "result")
+
+# What a sender says of an alert. Repeats (Datadog's Renotify and Re-*, Alertmanager's repeat_interval) count no occurrence.
+AlertTransition = Literal["triggered", "repeated", "acknowledged", "resolved"]
+AlertStatus = Literal["firing", "acknowledged", "resolved"]
+
+IncidentStatus = Literal["OPEN", "INVESTIGATING", "RESOLVED", "CLOSED"]
+INCIDENT_STATUSES: Final[tuple[IncidentStatus, ...]] = ("OPEN", "INVESTIGATING", "RESOLVED", "CLOSED")
+# People move an incident along this chain only; what policy may do besides is decided in the incidents domain.
+INCIDENT_MOVES: Final[Mapping[IncidentStatus, tuple[IncidentStatus, ...]]] = {
+    "OPEN": ("INVESTIGATING",),
+    "INVESTIGATING": ("RESOLVED",),
+    "RESOLVED": ("CLOSED",),
+    "CLOSED": (),
+}
