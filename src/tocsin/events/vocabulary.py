@@ -41,7 +41,7 @@ STATUS_BODY_SYNONYMS: Final[Mapping[str, TicketStatus]] = {"to-do": "open", "res
 SUCCESS_WORDS: Final = frozenset({"success", "succeeded", "successful", "ok", "passed", "completed_successfully"})
 SUCCESS_FIELDS: Final = ("status", "conclusion", "outcome", "result")
 
-# What a sender says of an alert. Repeats (Datadog's Renotify and Re-*, Alertmanager's repeat_interval) count no occurrence.
+# What a sender says of an alert; repeats (Datadog's Renotify, Alertmanager's repeat_interval) are no occurrences.
 AlertTransition = Literal["triggered", "repeated", "acknowledged", "resolved"]
 AlertStatus = Literal["firing", "acknowledged", "resolved"]
 
