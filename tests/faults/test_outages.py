@@ -57,9 +57,11 @@ def away(backend: Kafka | Postgres, how: str) -> Iterator[None]:
     assert backend.process is not None
     if how == "killed":
         backend.kill()
-        yield
-        backend.spawn()
-        backend.wait()
+        try:
+            yield
+        finally:
+            backend.spawn()
+            backend.wait()
     else:
         family = [backend.process, *backend.process.children(recursive=True)]
         _each(family, psutil.Process.suspend)
@@ -144,7 +146,8 @@ def test_J15_postgres_away_stops_no_report_and_commands_have_their_outcome_later
                     problem(client.get(path), 503)
                     assert time.monotonic() - began < 10, path
                 not_ready(client, "postgres")
-            assert load.later > 0  # commands answered by 202 and a link
+            # commands are answered by 202 and a link, once a client has waited long enough for the decision
+            eventually(lambda: load.later > 0, 30)
         eventually(installation.ready, 60)
         load.flows()
     assert_exact(installation, load)
