@@ -13,7 +13,7 @@ from typing import Any, Final
 from tocsin.embedded.kafka import Kafka
 from tocsin.embedded.postgres import Postgres
 
-KAFKA_IMAGE: Final = "apache/kafka:4.3.1"
+KAFKA_IMAGE: Final = "apache/kafka:4.1.2"
 POSTGRES_IMAGE: Final = "postgres:18"
 
 

@@ -1,4 +1,4 @@
-"""Writes the pinned class path of a Kafka version: ``python tools/kafka_lock.py 4.3.1``. Needs network access."""
+"""Writes the pinned class path of a Kafka version: ``python tools/kafka_lock.py 4.1.2``. Needs network access."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from typing import Final
 
 from tocsin.errors import StartError, from_os_error
 
-KAFKA_VERSION: Final = "4.3.1"
+KAFKA_VERSION: Final = "4.1.2"
 PARALLEL_DOWNLOADS: Final = 8
 DOWNLOAD_TIMEOUT_SECONDS: Final = 60
 
