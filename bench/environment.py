@@ -67,7 +67,8 @@ class Program:
     def check(self) -> None:
         """Raises RuntimeError with its last words when it has ended."""
         if not self.alive:
-            raise RuntimeError(f"{self.log.name} ended:\n{self.log.read_text(errors='replace')[-2000:]}")
+            said = self.log.read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"{self.log.name} ended with {self.process.poll()}:\n{said}")
 
     async def until_ready(self, seconds: float = 60) -> None:
         """Until its HTTP port answers that it is ready."""

@@ -45,6 +45,8 @@ async def _until_shared(*workers: Program, seconds: float = 60) -> None:
             owned = [await asyncio.to_thread(_owned, worker) for worker in workers]
             if all(owned) and sum(map(len, owned)) == PARTITIONS:
                 return
+            for worker in workers:
+                worker.check()
             await asyncio.sleep(0.05)
 
 

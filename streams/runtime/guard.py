@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import structlog
+from aiokafka.errors import IllegalStateError
 
 from tocsin.streams.runtime import metrics
 from tocsin.streams.runtime.options import EXIT_FROZEN, EXIT_NO_PROGRESS, Options
@@ -76,7 +77,10 @@ class ProgressWatch:
                 await self._look(tp, partition)
 
     async def _look(self, tp: Any, partition: OwnedPartition) -> None:
-        end, fetched = self._consumer.highwater(tp), await self._consumer.position(tp)
+        try:
+            end, fetched = self._consumer.highwater(tp), await self._consumer.position(tp)
+        except (AssertionError, IllegalStateError):
+            return  # a rebalance takes it away at this moment; aiokafka says so in these two ways
         if end is None or fetched is None:
             return
         # commit markers are offsets without a record: a fetch position at the end means everything was handed over
