@@ -13,7 +13,9 @@ from tocsin.events.times import rfc3339
 from tocsin.streams.domain.decision import Domain, Received
 from tocsin.streams.domain.ticket_commands import change_status, hide
 from tocsin.streams.domain.ticket_policy import TicketsPolicy, policy_of
+from tocsin.streams.domain.ticket_repeats import latest_of, repeats
 from tocsin.streams.domain.ticket_state import Episode, TicketState, evolve
+from tocsin.streams.domain.ticket_timers import advance, next_due
 
 # --- decide ---------------------------------------------------------------------------------------------------------
 
@@ -41,18 +43,6 @@ def _failure_reported(state: TicketState | None, received: Received, policy: Tic
     return (_opened(state, received, "reopen_window_passed", window),)
 
 
-def _latest(event: contract.FailureReported) -> contract.Latest:
-    return contract.Latest(
-        message=event.message,
-        severity=event.severity,
-        source=event.source,
-        step=event.step,
-        run_url=event.run_url,
-        context=event.context,
-        context_digest=event.context_digest,
-    )
-
-
 def _opened(state: TicketState | None, received: Received, rule: str, window_ms: int | None = None) -> Fact:
     event: contract.FailureReported = received.event
     number, values = 1, {}
@@ -75,7 +65,7 @@ def _opened(state: TicketState | None, received: Received, rule: str, window_ms:
         identifier=event.identifier,
         identity_reason=event.identity_reason,
         first_seen_at=event.occurred_at,
-        latest=_latest(event),
+        latest=latest_of(event),
         previous_ticket_id=state.ticket_id(state.last_resolved()) if state else "",
     )
 
@@ -93,7 +83,7 @@ def _counted(state: TicketState, episode: Episode, received: Received) -> Fact:
         occurrences_added=1,
         deliveries_added=1,
         last_seen_at=_later(episode.last_seen_at, event.occurred_at),
-        latest=_latest(event),
+        latest=latest_of(event),
     )
 
 
@@ -134,7 +124,7 @@ def _reopened(state: TicketState, episode: Episode, received: Received, window_m
         occurrences=episode.occurrences + 1,
         deliveries=episode.deliveries + 1,
         last_seen_at=_later(episode.last_seen_at, event.occurred_at),
-        latest=_latest(event),
+        latest=latest_of(event),
     )
 
 
@@ -148,44 +138,6 @@ _DECISIONS: Final[dict[type, Callable[[TicketState | None, Received, TicketsPoli
     contract.StatusChangeRequested: change_status,
     contract.HideRequested: hide,
 }
-
-
-# --- timers ---------------------------------------------------------------------------------------------------------
-
-
-def _window_end(episode: Episode, policy: TicketsPolicy) -> int | None:
-    if not episode.window_open:
-        return None
-    return episode.resolved_at + (policy.reopen_within(episode.source) or 0)
-
-
-def next_due(state: TicketState, policy: TicketsPolicy) -> int | None:
-    """When the first re-open window of the entity ends, Unix ms; None when none is open."""
-    earliest: int | None = None
-    for episode in state.episodes:
-        if episode.window_open:
-            end = _window_end(episode, policy)
-            if end is not None and (earliest is None or end < earliest):
-                earliest = end
-    return earliest
-
-
-def advance(state: TicketState, received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
-    facts: list[Fact] = []
-    for episode in state.episodes:
-        if not episode.window_open:
-            continue
-        end = _window_end(episode, policy)
-        if end is not None and end <= received.now:
-            facts.append(
-                contract.ReopenWindowEnded(
-                    entity=state.entity,
-                    at=received.at,
-                    cause=received.cause("reopen_window_passed", ended_at=rfc3339(end)),
-                    ticket_id=state.ticket_id(episode),
-                )
-            )
-    return facts
 
 
 # --- folding --------------------------------------------------------------------------------------------------------
@@ -232,4 +184,5 @@ TICKETS: Final[Domain[TicketState, TicketsPolicy]] = Domain(
     next_due=next_due,
     fold_key=fold_key,
     fold=fold,
+    run=repeats,
 )

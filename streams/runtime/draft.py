@@ -15,7 +15,7 @@ from tocsin.events.commands import Fact
 from tocsin.events.envelope import Envelope, EnvelopeError, from_headers
 from tocsin.events.identity import record_key
 from tocsin.events.topics import MAX_MESSAGE_BYTES
-from tocsin.streams.domain.decision import Domain, Received
+from tocsin.streams.domain.decision import Domain, Received, Run
 from tocsin.streams.runtime.id_ring import id_hash
 from tocsin.streams.runtime.partition_state import ActivePolicy, PartitionState, Progress
 
@@ -71,6 +71,9 @@ class Draft:
         self.skipped = 0  # replays of records applied before
         self.position, self.now = state.progress.position, state.progress.now
         self._seen: set[bytes] = set()
+        self._runs: dict[bytes, Run[Any]] = {}
+        self._before: dict[bytes, Any] = {}
+        self._entities: dict[tuple[bytes, str], str] = {}
         self._policy = state.policy
         self._policy_event = state.domain.events[f"tocsin.{state.domain.name}.PolicyActivated.v1"]
 
@@ -92,6 +95,11 @@ class Draft:
             # a bug in a decision must not stop the partition: the event waits in the dead-letter queue for the fix
             self.dead_letters.append(DeadLetter(record, "cannot_decide", str(error)[:500], type(error).__name__))
 
+    def settle(self) -> None:
+        """Ends what is still being counted; the draft is complete after it."""
+        for key in list(self._runs):
+            self._end_run(key)
+
     def _decide(self, record: ConsumerRecord) -> None:
         envelope, event = self._read(record)
         if envelope.origin and self._applied_before(envelope):
@@ -99,11 +107,12 @@ class Draft:
             return
         hashed = id_hash(envelope.workspace, envelope.id) if envelope.sender_given else None
         duplicate = hashed is not None and self._has_seen(hashed)
-        entity = self._entity(record.key, envelope)
+        entity = self._entity_of(record.key, envelope)
         received = Received(event, envelope, entity, record.partition, record.offset, self.now, duplicate)
         if type(event) is self._policy_event:
+            self.settle()  # what was counted so far was counted under the policy before
             self._activate(record.key, received)
-        else:
+        elif self.probe or not self._counted_on(record.key, received):
             self._apply(record.key, received)
         if hashed is not None and not duplicate:
             self._remember(hashed)
@@ -143,6 +152,12 @@ class Draft:
             raise Poison("bad_envelope", f"ce_origin {envelope.origin!r} is no offset of this partition")
         return int(rest) < self.position - 1
 
+    def _entity_of(self, key: bytes, envelope: Envelope) -> str:
+        known = self._entities.get((key, envelope.workspace))
+        if known is None:
+            known = self._entities[key, envelope.workspace] = self._entity(key, envelope)
+        return known
+
     @staticmethod
     def _entity(key: bytes, envelope: Envelope) -> str:
         try:
@@ -169,9 +184,35 @@ class Draft:
         )
         self.facts.setdefault(key, []).append(Decided(key, received.envelope, fact))
 
+    def _counted_on(self, key: bytes, received: Received) -> bool:
+        """Whether the event went into a run of its entity. A run that cannot take it ends before it is decided."""
+        if (run := self._runs.get(key)) is not None:
+            if run.add(received):
+                return True
+            self._end_run(key)
+        elif (before := self._state_of(key)) is not None:
+            run = self.domain.run(before, received, self._policy)
+            if run is not None:
+                self._runs[key] = run
+                return True
+        return False
+
+    def _end_run(self, key: bytes) -> None:
+        run = self._runs.pop(key)
+        fact, self.changed[key] = run.finish()
+        self.facts.setdefault(key, []).append(Decided(key, run.last.envelope, fact))
+
+    def _state_of(self, key: bytes) -> Any | None:
+        """The state before the next event, decoded once a slice."""
+        if key in self.changed:
+            return self.changed[key]
+        if (before := self._before.get(key)) is None:
+            before = self._before[key] = self.state.get(key)
+        return before
+
     def _apply(self, key: bytes, received: Received) -> None:
         domain, policy = self.domain, self._policy
-        before = self.changed[key] if key in self.changed else self.state.get(key)
+        before = self._state_of(key)
         evolve, after = domain.evolve, before
         facts: list[Fact] = []
         if before is not None:

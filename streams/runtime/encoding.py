@@ -47,6 +47,7 @@ def prepare(draft: Draft, partitions: int, max_message_bytes: int) -> Prepared:
     Raises TypeError, ValueError or msgspec errors when something cannot be encoded, TooLarge when it does not fit;
     the caller then decides the slice again with ``probe``.
     """
+    draft.settle()
     domain, here = draft.domain, draft.partition
     facts = _folded(draft)
     changed = {key: (state, _ENCODE(state)) for key, state in draft.changed.items()}

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.runtime.records import START, applied, empty_state, record, reloaded
 from tocsin.events import tickets as contract
+from tocsin.events.identity import failure_entity
 from tocsin.events.topics import dlq_topic, facts_topic, state_topic
+from tocsin.streams.domain.decision import no_run
 from tocsin.streams.domain.ticket_state import TicketState
+from tocsin.streams.domain.tickets import TICKETS
+from tocsin.streams.runtime.id_ring import IdRing
+from tocsin.streams.runtime.partition_state import PartitionState
 
 FACTS, STATE, DLQ = (topic("tickets") for topic in (facts_topic, state_topic, dlq_topic))
 
@@ -155,6 +161,46 @@ def test_state_that_cannot_be_encoded_is_found_and_set_aside(monkeypatch: pytest
     )
     draft, _ = applied(empty_state(), record(0), record(1, identifier="bad", event=bad), record(2), probe=True)
     assert [(letter.reason, letter.record.offset) for letter in draft.dead_letters] == [("cannot_encode", 1)]
+
+
+def _command(status: str, episode: int) -> dict[str, Any]:
+    event = contract.StatusChangeRequested(
+        ticket_id=f"{failure_entity('default', 'nightly', 'a')}-{episode}",
+        status=status,  # type: ignore[arg-type]
+        actor="ann",
+    )
+    return {"event": event, "identifier": "a", "envelope": {"type": "tocsin.tickets.StatusChangeRequested.v1"}}
+
+
+def _policy(milliseconds: int) -> dict[str, Any]:
+    event = contract.PolicyActivated(version=str(milliseconds), body={"reopen_within_ms": milliseconds})
+    return {"event": event, "key": b"policy/tickets", "envelope": {"type": "tocsin.tickets.PolicyActivated.v1"}}
+
+
+HAPPENINGS = st.one_of(
+    *[st.builds(lambda identifier: {"identifier": identifier}, st.sampled_from("ab"))] * 3,
+    st.builds(lambda name: {"identifier": "a", "envelope": {"id": name, "sender_given": True}}, st.sampled_from("xy")),
+    st.builds(lambda name: {"identifier": "a", "envelope": {"id": name, "outcome": "record"}}, st.sampled_from("pq")),
+    st.builds(_command, st.sampled_from(["done", "open", "closed"]), st.integers(1, 2)),
+    st.builds(_policy, st.sampled_from([1_000, 20_000])),
+    st.just({"identifier": "a", "value": b"{"}),
+)
+
+
+@given(st.lists(st.tuples(HAPPENINGS, st.integers(0, 10_000)), min_size=1, max_size=30), st.integers(1, 10))
+@settings(max_examples=300)
+def test_W2_counting_repeats_in_one_go_writes_what_deciding_each_writes(happenings: Any, size: int) -> None:
+    records, now = [], START
+    for offset, (happening, after) in enumerate(happenings):
+        now += after
+        records.append(record(offset, timestamp=now, **happening))
+    each = replace(TICKETS, run=no_run)
+    together, apart = empty_state(), PartitionState(each, IdRing(600_000, 1000))
+    for start in range(0, len(records), size):
+        _, ours = applied(together, *records[start : start + size])
+        _, theirs = applied(apart, *records[start : start + size])
+        assert ours.records == theirs.records
+    assert together.entities == apart.entities
 
 
 CUTS = st.lists(st.integers(1, 6), min_size=1, max_size=12)
