@@ -112,7 +112,7 @@ class Draft:
         if type(event) is self._policy_event:
             self.settle()  # what was counted so far was counted under the policy before
             self._activate(record.key, received)
-        elif self.probe or not self._counted_on(record.key, received):
+        else:
             self._apply(record.key, received)
         if hashed is not None and not duplicate:
             self._remember(hashed)
@@ -184,18 +184,20 @@ class Draft:
         )
         self.facts.setdefault(key, []).append(Decided(key, received.envelope, fact))
 
-    def _counted_on(self, key: bytes, received: Received) -> bool:
-        """Whether the event went into a run of its entity. A run that cannot take it ends before it is decided."""
+    def _apply(self, key: bytes, received: Received) -> None:
+        """Decides one event, alone or in the run of its entity; a run that cannot take it ends before."""
         if (run := self._runs.get(key)) is not None:
             if run.add(received):
-                return True
+                return
             self._end_run(key)
-        elif (before := self._state_of(key)) is not None:
-            run = self.domain.run(before, received, self._policy)
-            if run is not None:
-                self._runs[key] = run
-                return True
-        return False
+        before = self._state_of(key)
+        # a run cannot set one event aside, so none is begun while looking for what to set aside
+        if before is not None and run is None and not self.probe:
+            begun = self.domain.run(before, received, self._policy)
+            if begun is not None:
+                self._runs[key] = begun
+                return
+        self._decide_alone(key, received, before)
 
     def _end_run(self, key: bytes) -> None:
         run = self._runs.pop(key)
@@ -210,9 +212,8 @@ class Draft:
             before = self._before[key] = self.state.get(key)
         return before
 
-    def _apply(self, key: bytes, received: Received) -> None:
+    def _decide_alone(self, key: bytes, received: Received, before: Any | None) -> None:
         domain, policy = self.domain, self._policy
-        before = self._state_of(key)
         evolve, after = domain.evolve, before
         facts: list[Fact] = []
         if before is not None:

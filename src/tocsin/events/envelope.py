@@ -60,6 +60,7 @@ _OPTIONAL = (
 )
 
 
+_REQUIRED = ("ce_id", "ce_type", "ce_source", "ce_time", "ce_workspace")
 _REQUIRED_HEADERS = 7  # spec version, content type and the five attributes every event has
 
 
@@ -103,36 +104,26 @@ def from_headers(headers: Iterable[tuple[str, bytes | None]]) -> Envelope:
 
 def _read(found: Mapping[str, bytes | None]) -> Envelope:
     """Attribute by attribute, without a loop: this runs for every record. Raises EnvelopeError, ValueError."""
+    get = found.get
+    event_id, event_type, source = get("ce_id"), get("ce_type"), get("ce_source")
+    time, workspace = get("ce_time"), get("ce_workspace")
+    if event_id is None or event_type is None or source is None or time is None or workspace is None:
+        raise EnvelopeError(f"header {next(name for name in _REQUIRED if get(name) is None)} is missing")
+    required = event_id.decode(), event_type.decode(), source.decode(), time.decode(), workspace.decode()
     if len(found) == _REQUIRED_HEADERS:
-        return Envelope(
-            _required(found, "ce_id"),
-            _required(found, "ce_type"),
-            _required(found, "ce_source"),
-            _required(found, "ce_time"),
-            _required(found, "ce_workspace"),
-        )
+        return Envelope(*required)
     return Envelope(
-        _required(found, "ce_id"),
-        _required(found, "ce_type"),
-        _required(found, "ce_source"),
-        _required(found, "ce_time"),
-        _required(found, "ce_workspace"),
-        found.get("ce_sendergiven") is not None,
-        _optional(found, "ce_origin"),
-        _optional(found, "ce_causationid"),
-        int(found.get("ce_depth") or b"0"),
-        _optional(found, "ce_outcome"),
-        _optional(found, "ce_requestdigest"),
-        _optional(found, "ce_correlationid"),
-        _optional(found, "traceparent"),
+        *required,
+        sender_given=get("ce_sendergiven") is not None,
+        origin=_optional(get("ce_origin")),
+        causation_id=_optional(get("ce_causationid")),
+        depth=int(get("ce_depth") or b"0"),
+        outcome=_optional(get("ce_outcome")),
+        request_digest=_optional(get("ce_requestdigest")),
+        correlation_id=_optional(get("ce_correlationid")),
+        traceparent=_optional(get("traceparent")),
     )
 
 
-def _required(found: Mapping[str, bytes | None], header: str) -> str:
-    if (value := found.get(header)) is None:
-        raise EnvelopeError(f"header {header} is missing")
-    return value.decode()
-
-
-def _optional(found: Mapping[str, bytes | None], header: str) -> str:
-    return "" if (value := found.get(header)) is None else value.decode()
+def _optional(value: bytes | None) -> str:
+    return "" if value is None else value.decode()
