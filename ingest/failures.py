@@ -9,18 +9,17 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.events.envelope import to_headers
-from tocsin.events.identity import record_key
 from tocsin.events.tickets import DOMAIN, FailureReported
 from tocsin.ingest.publish import Publisher, Record
 from tocsin.ingest.records import (
     Request,
     encode,
     envelope,
-    event_record,
     keyed_id,
     new_ids,
     payload_record,
     record,
+    routing,
 )
 from tocsin.ingest.sources.failure import Report, parse, parse_item
 from tocsin.ingest.sources.json_text import check_encoding, unreadable
@@ -115,7 +114,7 @@ class Failures:
         return results, records, list(payloads.values())
 
     def _item_record(self, report: Report, headers: list[tuple[str, bytes]], workspace: str) -> Record:
-        return event_record(DOMAIN, record_key(workspace, report.entity), report.event, headers, self.partitions)
+        return Record(*routing(DOMAIN, workspace, report.entity, self.partitions), encode(report.event), headers)
 
 
 class _SharedHeaders:

@@ -109,11 +109,15 @@ class Lanes:
 
     def append_all(self, records: Sequence[Record]) -> list[asyncio.Future[None]]:
         """One future for every batch that took some of the records."""
-        batches: dict[int, Batch] = {}
+        filling: dict[tuple[str, int], Batch] = {}
+        batches: list[Batch] = []
         for record in records:
-            batch = self._lane(record).append(record)
-            batches[id(batch)] = batch
-        return [batch.waiter(self.loop) for batch in batches.values()]
+            where = record.topic, record.partition
+            batch = filling.get(where)
+            if batch is None or not batch.append(record):
+                batch = filling[where] = self._lane(record).append(record)
+                batches.append(batch)
+        return [batch.waiter(self.loop) for batch in batches]
 
     def new_batch(self) -> Batch:
         batch = Batch(self.producer.create_batch())

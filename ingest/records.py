@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import time
@@ -63,11 +64,14 @@ def envelope(domain: str, event: type[Any], event_id: str, request: Request, **a
 
 def record(domain: str, entity: str, event: object, attributes: Envelope, partitions: int) -> Record:
     """The record of an event, on the partition its entity is owned by."""
-    return event_record(domain, record_key(attributes.workspace, entity), event, to_headers(attributes), partitions)
+    return Record(*routing(domain, attributes.workspace, entity, partitions), encode(event), to_headers(attributes))
 
 
-def event_record(domain: str, key: bytes, event: object, headers: list[tuple[str, bytes]], partitions: int) -> Record:
-    return Record(events_topic(domain), partition_of(key, partitions), key, encode(event), headers)
+@functools.lru_cache(16_384)  # one entity is heard of again and again
+def routing(domain: str, workspace: str, entity: str, partitions: int) -> tuple[str, int, bytes]:
+    """Where the events of an entity go: topic, partition and key."""
+    key = record_key(workspace, entity)
+    return events_topic(domain), partition_of(key, partitions), key
 
 
 def payload_record(payload: bytes, partitions: int) -> Record:
