@@ -39,7 +39,7 @@ class Accepted(msgspec.Struct):
     ticket_entity: str
 
 
-class ItemResult(msgspec.Struct, omit_defaults=True):
+class ItemResult(msgspec.Struct, omit_defaults=True, gc=False):
     """What became of one item of a batch: 202 with its event id, or its problem."""
 
     index: int
