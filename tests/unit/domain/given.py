@@ -8,7 +8,7 @@ from typing import Any
 from tocsin.events import tickets as contract
 from tocsin.events.commands import Fact
 from tocsin.events.envelope import Envelope
-from tocsin.streams.domain import tickets
+from tocsin.streams.domain import ticket_timers, tickets
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.ticket_policy import TicketsPolicy
 from tocsin.streams.domain.ticket_state import TicketState, evolve
@@ -60,7 +60,7 @@ class Log:
         self.offset += 1
         new: list[Fact] = []
         if self.state is not None:
-            new += self._evolved(tickets.advance(self.state, received, self.policy))
+            new += self._evolved(ticket_timers.advance(self.state, received, self.policy))
         new += self._evolved(tickets.decide(self.state, received, self.policy))
         self.facts += new
         return new

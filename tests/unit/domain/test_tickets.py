@@ -10,7 +10,7 @@ from tests.unit.domain.given import FIRST, HOUR, SECOND, Log, change, failure, h
 from tocsin.events import tickets as contract
 from tocsin.events.commands import CommandRefused
 from tocsin.streams.domain.ticket_policy import TicketsPolicy
-from tocsin.streams.domain.tickets import next_due
+from tocsin.streams.domain.ticket_timers import next_due
 
 DAY = 24 * HOUR
 
