@@ -16,8 +16,10 @@ from tocsin.ingest.failures import Failures
 from tocsin.ingest.kafka import KafkaPublisher
 from tocsin.ingest.policies import PolicyPublisher
 from tocsin.ingest.publish import Publisher
-from tocsin.ingest.routes import failures, failures_documentation, tickets
+from tocsin.ingest.routes import failures, failures_documentation, tickets, webhooks, webhooks_documentation
 from tocsin.ingest.waiting import Outcomes
+from tocsin.ingest.webhook_sources import NO_SOURCES, Sources, sources
+from tocsin.ingest.webhooks import Webhooks
 from tocsin.openapi import Application
 from tocsin.policies import read_tickets_policy
 from tocsin.settings import Settings
@@ -33,6 +35,7 @@ class Gateway:
     partitions: int
     wait_seconds: float
     policies: PolicyPublisher | None = None
+    sources: Sources = NO_SOURCES
 
     def mount(self, app: Application) -> Mapping[tuple[str, str], ASGIApp]:
         """Adds the routes to the application; returns those that are to be answered in front of it."""
@@ -41,6 +44,9 @@ class Gateway:
         app.component_schemas |= failures_documentation.component_schemas()
         commands = Commands(self.publisher, self.outcomes, self.partitions, self.wait_seconds)
         app.include_router(tickets.router(commands))
+        taking = Webhooks(self.publisher, self.partitions, self.sources)
+        app.include_router(webhooks.router(webhooks.WebhookRoutes(taking, self.authenticator)))
+        app.component_schemas |= webhooks_documentation.component_schemas()
         return hot.table()
 
     def connected(self) -> bool:
@@ -68,5 +74,11 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
     publisher = KafkaPublisher(settings.kafka)
     policies = PolicyPublisher(publisher, settings.partitions, settings.tickets_config_path, read_tickets_policy)
     return Gateway(
-        publisher, Outcomes.of(pool), authenticator, settings.partitions, settings.command_wait_seconds, policies
+        publisher,
+        Outcomes.of(pool),
+        authenticator,
+        settings.partitions,
+        settings.command_wait_seconds,
+        policies,
+        sources(settings),
     )

@@ -27,6 +27,7 @@ from tocsin.settings import Settings, settings
 
 _FORM: Final = (b"content-type", b"application/x-www-form-urlencoded")
 _JSON: Final = (b"content-type", b"application/json")
+_WEBHOOKS: Final = "/webhooks/"
 
 
 class Front:
@@ -45,8 +46,8 @@ class Front:
 
 
 def _with_json(scope: Scope) -> Scope:
-    """``curl -d`` calls its body a form when not told otherwise; every body here is JSON."""
-    if scope["type"] != "http" or _FORM not in scope["headers"]:
+    """``curl -d`` calls its body a form when not told otherwise; every body here is JSON, but those of webhooks."""
+    if scope["type"] != "http" or _FORM not in scope["headers"] or scope["path"].startswith(_WEBHOOKS):
         return scope
     return {**scope, "headers": [_JSON if header == _FORM else header for header in scope["headers"]]}
 

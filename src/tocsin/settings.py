@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     encryption_keys: SecretStr = Field(SecretStr(""), alias="TOCSIN_ENCRYPTION_KEYS")
     open_sources: CommaList = Field((), alias="TOCSIN_OPEN_SOURCES")
 
+    # secrets of webhook sources: two may be live, comma-separated
+    sentry_client_secret: SecretStr = SecretStr("")
+    datadog_webhook_secret: SecretStr = SecretStr("")
+    alertmanager_webhook_secret: SecretStr = SecretStr("")
+
     # policies
     tickets_config_path: Path = Path("deploy/tickets.yaml")
 

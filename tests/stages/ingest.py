@@ -16,6 +16,7 @@ from tocsin.http import compose
 from tocsin.ingest.gateway import Gateway
 from tocsin.ingest.publish import MemoryPublisher, Record
 from tocsin.ingest.waiting import Outcomes
+from tocsin.ingest.webhook_sources import NO_SOURCES, Sources
 from tocsin.keys import DEFAULT_SCOPES, ApiKey, Scope, digest_of, mint, prefix_of
 from tocsin.outcomes import Outcome
 
@@ -25,7 +26,7 @@ PEPPER = "pepper"
 class Stage:
     """``http``: a client in front of the stage. ``decide`` plays the stages behind it for every published command."""
 
-    def __init__(self, wait_seconds: float = 5.0) -> None:
+    def __init__(self, wait_seconds: float = 5.0, sources: Sources = NO_SOURCES) -> None:
         self.publisher = _Answering(self)
         self.keys = MemoryKeys()
         self.rows: dict[tuple[str, str], Outcome] = {}
@@ -34,7 +35,7 @@ class Stage:
         self.document: bytes | None = None
         self.authenticator = Authenticator(self.keys, PEPPER, unversioned_open=True, bound_to_loopback=True)
         self.outcomes = Outcomes(self._find, poll_seconds=60)
-        self.gateway = Gateway(self.publisher, self.outcomes, self.authenticator, 4, wait_seconds)
+        self.gateway = Gateway(self.publisher, self.outcomes, self.authenticator, 4, wait_seconds, sources=sources)
         self.application, self.app = compose(self.gateway, None, self.authenticator)
 
     async def __aenter__(self) -> Self:
