@@ -1,10 +1,24 @@
-"""Facts every domain shares: how the answer of a command travels from its decision to the waiting client."""
+"""What every domain shares: wake-ups, policies, and how the answer of a command travels to the client that waits."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
 import msgspec
+
+
+class TimerDue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A wake-up for one entity of this domain; the decision itself checks what is due. ``due_at`` in Unix ms."""
+
+    entity: str
+    due_at: int
+
+
+class PolicyActivated(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A policy governs from here on; published to every partition of the domain. ``version`` = digest of the body."""
+
+    version: str
+    body: dict[str, Any]
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -72,3 +86,12 @@ class CommandRefused(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     allowed: tuple[str, ...] = ()
     open_ticket_id: str = ""
     current_version: int | None = None
+
+
+class DeliveryIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """An event id seen before came with another identity; the first one won."""
+
+
+class PolicyApplied(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    policy_version: str
+    body: dict[str, Any]

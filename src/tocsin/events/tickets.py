@@ -6,8 +6,18 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.events.commands import CommandRefused, CommandUnchanged, Fact
+from tocsin.events.commands import (
+    CommandRefused,
+    CommandUnchanged,
+    DeliveryIgnored,
+    Fact,
+    PolicyActivated,
+    PolicyApplied,
+    TimerDue,
+)
 from tocsin.events.vocabulary import Severity, TicketStatus
+
+__all__ = ["DeliveryIgnored", "PolicyActivated", "PolicyApplied", "TimerDue"]  # of every domain, named here too
 
 DOMAIN: Final = "tickets"
 # One object for every "no context": msgspec leaves a default out by identity, and an empty Raw is not JSON.
@@ -53,20 +63,6 @@ class HideRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
     ticket_id: str
     actor: str
     if_version: int | None = None
-
-
-class TimerDue(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A wake-up for one entity of this domain; the decision itself checks what is due. ``due_at`` in Unix ms."""
-
-    entity: str
-    due_at: int
-
-
-class PolicyActivated(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A policy governs from here on; published to every partition of the domain. ``version`` = digest of the body."""
-
-    version: str
-    body: dict[str, Any]
 
 
 # --- facts ----------------------------------------------------------------------------------------------------------
@@ -145,15 +141,6 @@ class TicketHidden(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc
 
 class ReopenWindowEnded(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """From here on a repeat opens a new ticket that links this one."""
-
-
-class DeliveryIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """An event id seen before came with another identity; the first one won."""
-
-
-class PolicyApplied(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    policy_version: str
-    body: dict[str, Any]
 
 
 Event = FailureReported | StatusChangeRequested | HideRequested | TimerDue | PolicyActivated
