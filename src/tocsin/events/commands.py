@@ -73,6 +73,11 @@ RefusalReason = Literal[
     "newer_episode_unresolved",  # open_ticket_id names it → 409
     "unresolved",  # only resolved tickets can be hidden → 409
     "version_mismatch",  # If-Match was stale → 412
+    "merged",  # the incident was merged into another → 409
+    "merging",  # a merge with another incident is under way → 409
+    "same_incident",  # an incident cannot be merged into itself → 409
+    "not_a_member",  # an alert does not belong to the incident → 409
+    "nothing_left",  # a split would leave no alert behind → 409
 ]
 
 

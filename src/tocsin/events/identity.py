@@ -21,6 +21,9 @@ _RUN_SPECIFIC: Final = re.compile(
 _WHITE_SPACE: Final = re.compile(r"\s+")
 
 TICKET_ID: Final = re.compile(r"^t_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
+ALERT_ID: Final = re.compile(r"^a_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
+INCIDENT_ID: Final = re.compile(r"^i_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
+SILENCE_ID: Final = re.compile(r"^s_[a-z2-7]{26}$")
 REPORTED_TICKET_ID: Final = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 WORKSPACE: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 
@@ -39,6 +42,19 @@ def failure_entity(workspace: str, workflow: str, identifier: str) -> str:
 def alert_entity(workspace: str, fingerprint: str) -> str:
     """The entity an alert belongs to: ``a_<hash>``; its episodes are ``a_<hash>-<n>``."""
     return "a_" + hash_part(workspace, fingerprint)
+
+
+def incident_entity(workspace: str, rule: str, *values: str) -> str:
+    """The entity of one group of alerts: ``i_<hash>`` of the grouping rule's name and its values, in the rule's order.
+
+    Its incidents are ``i_<hash>-<n>``.
+    """
+    return "i_" + hash_part(workspace, rule, *values)
+
+
+def entity_of_numbered(numbered_id: str) -> str:
+    """``i_<hash>-3`` → ``i_<hash>``; also for alerts."""
+    return numbered_id.rpartition("-")[0]
 
 
 def entity_of_ticket(ticket_id: str) -> str:

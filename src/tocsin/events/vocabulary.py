@@ -54,3 +54,8 @@ INCIDENT_MOVES: Final[Mapping[IncidentStatus, tuple[IncidentStatus, ...]]] = {
     "RESOLVED": ("CLOSED",),
     "CLOSED": (),
 }
+# Who moves an incident when no person does.
+POLICY_ACTOR: Final = "tocsin"
+# Which clearing alert resolves the incident: the one that opened it, the one added last, or the last active one.
+AutoResolve = Literal["first", "last", "all", "never"]
+AUTO_RESOLVES: Final[tuple[AutoResolve, ...]] = ("first", "last", "all", "never")
