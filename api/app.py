@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from tocsin.api.health import Health
 from tocsin.api.queries.reader import Reader
-from tocsin.api.routes import commands, metrics, tickets
+from tocsin.api.routes import alerts, commands, metrics, tickets
 from tocsin.api.routes import health as health_routes
 from tocsin.settings import Settings
 
@@ -26,6 +26,7 @@ class Api:
 
     def mount(self, app: FastAPI) -> None:
         app.include_router(tickets.router(self.reader))
+        app.include_router(alerts.router(self.reader))
         app.include_router(commands.router(self.pool))
         app.include_router(health_routes.router(self.health))
         app.include_router(metrics.router(self.reader))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from tocsin.streams.agents import tickets
+from tocsin.streams.agents import alerts, tickets
+from tocsin.streams.domain.alerts import ALERTS
 from tocsin.streams.domain.decision import Domain
 from tocsin.streams.domain.tickets import TICKETS
 from tocsin.streams.runtime.app import StreamApp
@@ -18,4 +19,5 @@ class Registered(NamedTuple):
 
 DOMAINS: Final[Mapping[str, Registered]] = {
     "tickets": Registered(TICKETS, tickets.register),
+    "alerts": Registered(ALERTS, alerts.register),
 }

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from tocsin.api.queries.ticket_filter import TicketFilter
+from tocsin.api.queries.ticket_filter import RANKS, TicketFilter
 from tocsin.events.vocabulary import TICKET_STATUSES
 from tocsin.projections.tables import ticket_counts, ticket_search, tickets
 from tocsin.projections.tables.ticket_search import search_query
 
 _t = tickets.c
-_RANKS: Final = {"critical": 4, "error": 3, "warning": 2, "info": 1}
 
 
 def conditions(workspace: str, wanted: TicketFilter) -> list[ColumnElement[bool]]:
@@ -25,7 +24,7 @@ def conditions(workspace: str, wanted: TicketFilter) -> list[ColumnElement[bool]
     if wanted.status and set(wanted.status) != set(TICKET_STATUSES):
         found.append(_one_of(_t.status, wanted.status))
     if wanted.severity:
-        found.append(_one_of(_t.severity_rank, [_RANKS[severity] for severity in wanted.severity]))
+        found.append(_one_of(_t.severity_rank, [RANKS[severity] for severity in wanted.severity]))
     for column in (_t.workflow, _t.identifier, _t.source):
         if (value := getattr(wanted, column.name)) is not None:
             found.append(column == value)

@@ -22,12 +22,14 @@ from tocsin.projections.tables.ticket_search import search_query
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 50
 MAX_OFFSET: Final = 10_000_000
+# as the computed column severity_rank has them
+RANKS: Final[dict[Severity, int]] = {"critical": 4, "error": 3, "warning": 2, "info": 1}
 
 SortField = Literal["created_at", "updated_at", "severity"]
 Sort = Literal["created_at", "-created_at", "updated_at", "-updated_at", "severity", "-severity"]
 
 
-def _listed(value: Any) -> list[str]:
+def listed(value: Any) -> list[str]:
     """Values of a parameter given once with commas, or several times."""
     parts = value if isinstance(value, list | tuple) else [value]
     return [word for part in parts for one in str(part).split(",") if (word := one.strip().lower())]
@@ -35,7 +37,7 @@ def _listed(value: Any) -> list[str]:
 
 def _statuses(value: Any) -> list[str]:
     found: dict[str, None] = {}
-    for word in _listed(value):
+    for word in listed(value):
         for status in STATUS_FILTER_SYNONYMS.get(word, (word,)):
             if status not in TICKET_STATUSES:
                 allowed = (*TICKET_STATUSES, *STATUS_FILTER_SYNONYMS)
@@ -46,7 +48,7 @@ def _statuses(value: Any) -> list[str]:
 
 def _severities(value: Any) -> list[str]:
     found: dict[str, None] = {}
-    for word in _listed(value):
+    for word in listed(value):
         if word not in SEVERITY_SYNONYMS:
             raise PydanticCustomError(
                 "unknown_severity", "{word} is no severity", {"word": word, "allowed": SEVERITIES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tocsin.projections.tables.administration import api_keys, outcomes, projection_errors
+from tocsin.projections.tables.alerts import alert_document, alert_history, alerts
 from tocsin.projections.tables.counters import counters
 from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metadata
 from tocsin.projections.tables.offsets import projection_offsets
@@ -16,6 +17,9 @@ from tocsin.projections.tables.tickets import document, tickets
 __all__ = [
     "ADMINISTRATION",
     "READ_MODEL",
+    "alert_document",
+    "alert_history",
+    "alerts",
     "api_keys",
     "counters",
     "document",

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, Sm
 from tocsin.events.times import rfc3339, round_down_ms
 from tocsin.projections.tables.metadata import READ_MODEL, Instant, VerbatimJson, metadata
 
-_SEVERITY_RANK: Final = "CASE severity WHEN 'critical' THEN 4 WHEN 'error' THEN 3 WHEN 'warning' THEN 2 ELSE 1 END"
+SEVERITY_RANK: Final = "CASE severity WHEN 'critical' THEN 4 WHEN 'error' THEN 3 WHEN 'warning' THEN 2 ELSE 1 END"
 # To sort by update time an index is needed, and an index on the time itself would make every update of a ticket
 # touch every index. The second it falls into changes once a second at most; ties are sorted while reading.
 _UPDATED_SECOND: Final = "date_bin('1 second', updated_at, '2000-01-01 00:00:00+00')"
@@ -30,7 +30,7 @@ tickets: Final = Table(
     Column("status", Text, nullable=False),
     Column("hidden", Boolean, nullable=False, server_default=text("false")),
     Column("severity", Text, nullable=False),
-    Column("severity_rank", SmallInteger, Computed(_SEVERITY_RANK, persisted=True), nullable=False),
+    Column("severity_rank", SmallInteger, Computed(SEVERITY_RANK, persisted=True), nullable=False),
     Column("source", Text, nullable=False),
     Column("step", Text, nullable=False),
     Column("message", Text, nullable=False),

@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.events import tickets
+from tocsin.events import alerts, tickets
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
-TYPES: dict[str, type[Any]] = {**tickets.EVENTS, **tickets.FACTS}
+TYPES: dict[str, type[Any]] = {**tickets.EVENTS, **tickets.FACTS, **alerts.EVENTS, **alerts.FACTS}
 
 
 def test_every_type_has_a_golden_file() -> None:

@@ -12,13 +12,15 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.events import tickets
+from tocsin.events import alerts, tickets
 from tocsin.events.topics import Topic, events_topic, facts_topic, topics
 
 # One line per domain: the registries of what comes in and of what was decided.
 _TYPES: Final[dict[str, dict[str, Any]]] = {
     events_topic("tickets"): tickets.EVENTS,
     facts_topic("tickets"): tickets.FACTS,
+    events_topic("alerts"): alerts.EVENTS,
+    facts_topic("alerts"): alerts.FACTS,
 }
 _REFERENCES: Final = "#/components/schemas/{name}"
 _ACTIONS: Final = ("send", "receive")
@@ -189,7 +191,14 @@ def _described(cls: type[Any]) -> list[str]:
 
 def _type_name(annotation: object) -> str:
     text = annotation.__name__ if isinstance(annotation, type) and not _is_generic(annotation) else str(annotation)
-    for prefix in ("typing.", "msgspec._core.", "msgspec.", "tocsin.events.commands.", "tocsin.events.tickets."):
+    for prefix in (
+        "typing.",
+        "msgspec._core.",
+        "msgspec.",
+        "tocsin.events.commands.",
+        "tocsin.events.tickets.",
+        "tocsin.events.alerts.",
+    ):
         text = text.replace(prefix, "")
     return f"`{text}`".replace("|", "\\|")
 

@@ -44,6 +44,7 @@ SUCCESS_FIELDS: Final = ("status", "conclusion", "outcome", "result")
 # What a sender says of an alert; repeats (Datadog's Renotify, Alertmanager's repeat_interval) are no occurrences.
 AlertTransition = Literal["triggered", "repeated", "acknowledged", "resolved"]
 AlertStatus = Literal["firing", "acknowledged", "resolved"]
+ALERT_STATUSES: Final[tuple[AlertStatus, ...]] = ("firing", "acknowledged", "resolved")
 
 IncidentStatus = Literal["OPEN", "INVESTIGATING", "RESOLVED", "CLOSED"]
 INCIDENT_STATUSES: Final[tuple[IncidentStatus, ...]] = ("OPEN", "INVESTIGATING", "RESOLVED", "CLOSED")
