@@ -39,6 +39,8 @@ _KEPT_HEADERS: Final = frozenset(
     }
 )
 _KEPT_PREFIX: Final = "ce-"
+# How long after the first the same bytes without name and time still count as its retry.
+_RETRY_MS: Final = 30_000
 HEADER_PREFIX: Final = "webhook.header."
 
 
@@ -115,6 +117,9 @@ def event_id_of(reading: Reading, delivery: Delivery, path: str, workspace: str,
     if reading.event_ids:
         return keyed_id(workspace, "POST", path, reading.event_ids[place])
     name = reading.delivery_id or hashlib.sha256(delivery.body).hexdigest()
+    if reading.timeless and not reading.delivery_id:
+        # a retry comes at once; "down", "up" and the same "down" again must not lose the second outage
+        name = f"{name}@{delivery.now_ms // _RETRY_MS}"
     return keyed_id(workspace, "POST", path, name, place)
 
 
@@ -148,7 +153,7 @@ def _explain(answer: Taken, event: Event, workspace: str) -> str:
 def quarantined(delivery: Delivery, source: str, reason: str, request: Request, partitions: int) -> Record:
     """The delivery as it came, in the dead-letter queue of the alerts domain. A replay reads it again."""
     digest = hashlib.sha256(delivery.body).hexdigest()
-    path = f"/webhooks/{source}/{delivery.mapper}" if delivery.mapper else f"/webhooks/{source}"
+    path = route_of(source, delivery.mapper)
     attributes = Envelope(
         id=keyed_id(request.workspace, "POST", path, digest),
         type=f"tocsin.webhooks.{source}",
@@ -173,6 +178,10 @@ def quarantined(delivery: Delivery, source: str, reason: str, request: Request, 
     headers += [(name, value.encode(errors="replace")) for name, value in why.items()]
     key = record_key(request.workspace, "w_" + hash_part(path, digest))
     return Record(dlq_topic(alerts.DOMAIN), partition_of(key, partitions), key, delivery.body, headers)
+
+
+def route_of(source: str, mapper: str) -> str:
+    return f"/webhooks/{source}/{mapper}" if mapper else f"/webhooks/{source}"
 
 
 def _kept(name: str) -> bool:

@@ -10,6 +10,9 @@ from pydantic import SecretStr
 
 from tocsin.authentication import DEFAULT_WORKSPACE
 from tocsin.errors import StartError
+from tocsin.ingest.mappers import mappers
+from tocsin.ingest.sources import standard_webhooks
+from tocsin.ingest.sources.generic import Mapper
 from tocsin.ingest.sources.signatures import Secret, labelled
 from tocsin.settings import Settings
 
@@ -19,6 +22,9 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "sentry": "sentry_client_secret",
     "datadog": "datadog_webhook_secret",
     "alertmanager": "alertmanager_webhook_secret",
+    "grafana": "grafana_webhook_secret",
+    "github": "github_webhook_secret",
+    "standard": "standard_webhook_secret",
 }
 
 
@@ -26,12 +32,20 @@ def none_known(_source: str) -> Sequence[Secret]:
     return ()
 
 
+def no_mapper(_name: str) -> Mapper | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """``secrets``: the live ones of a source, in the order they are tried. ``open``: sources that need none."""
+    """``secrets``: the live ones of a source, in the order they are tried. ``open``: sources that need none.
+
+    ``mapper``: of ``/webhooks/generic/<name>``.
+    """
 
     secrets: Callable[[str], Sequence[Secret]] = none_known
     open: frozenset[str] = frozenset()
+    mapper: Callable[[str], Mapper | None] = no_mapper
 
 
 NO_SOURCES: Final = Sources()
@@ -39,13 +53,24 @@ NO_SOURCES: Final = Sources()
 
 def sources(settings: Settings) -> Sources:
     """The sources as the settings describe them. Raises StartError."""
-    known = {source: _secrets(settings, name) for source, name in _SETTINGS.items()}
-    return Sources(lambda source: known.get(source, ()), frozenset(settings.open_sources))
+    known = {source: labelled(_secrets(settings, name), DEFAULT_WORKSPACE) for source, name in _SETTINGS.items()}
+    # a key a service, so there may be many
+    known["pagerduty"] = labelled(_parts(settings.pagerduty_routing_keys), DEFAULT_WORKSPACE)
+    if not all(standard_webhooks.usable(secret.value) for secret in known["standard"]):
+        raise StartError("STANDARD_WEBHOOK_SECRET must be whsec_ or whpk_ followed by base64.")
+    return Sources(
+        lambda source: known.get(source, ()),
+        frozenset(settings.open_sources),
+        mappers(settings.mappers_config_path).get,
+    )
 
 
-def _secrets(settings: Settings, name: str) -> Sequence[Secret]:
-    setting: SecretStr = getattr(settings, name)
-    values = [part.strip() for part in setting.get_secret_value().split(",") if part.strip()]
+def _secrets(settings: Settings, name: str) -> list[str]:
+    values = _parts(getattr(settings, name))
     if len(values) > MOST_SECRETS:
         raise StartError(f"{name.upper()} holds {len(values)} secrets; {MOST_SECRETS} can be live at a time.")
-    return labelled(values, DEFAULT_WORKSPACE)
+    return values
+
+
+def _parts(setting: SecretStr) -> list[str]:
+    return [part.strip() for part in setting.get_secret_value().split(",") if part.strip()]

@@ -18,7 +18,7 @@ from tocsin.ingest.records import Request
 from tocsin.ingest.sources.catalogue import Sender
 from tocsin.ingest.sources.signatures import Refusal, Secret
 from tocsin.ingest.sources.webhook import OPEN, Delivery, Unreadable
-from tocsin.ingest.webhook_records import Parse, Taken, outgoing, quarantined
+from tocsin.ingest.webhook_records import Parse, Taken, outgoing, quarantined, route_of
 from tocsin.ingest.webhook_sources import Sources
 from tocsin.problems import Problem
 
@@ -77,17 +77,23 @@ class Webhooks:
             # a bug of a parser: the delivery waits for the fix
             log.exception("a webhook cannot be read", source=source)
             return await self._quarantine(source, delivery, f"the parser failed: {type(error).__name__}", request)
-        found = outgoing(reading, delivery, path or f"/webhooks/{source}", request, self.partitions)
+        found = outgoing(reading, delivery, path or route_of(source, delivery.mapper), request, self.partitions)
         if found.payloads:
             await self.publisher.publish_all(found.payloads)
         if found.events:
             await self.publisher.publish_all(found.events)
-        DELIVERIES.labels(source, "accepted" if found.events else "ignored").inc()
         if reading.truncated:
             TRUNCATED.labels(source).inc(reading.truncated)
-        if not found.events:
-            log.info("a webhook says nothing of an alert", source=source, reason=reading.reason)
+        if found.events:
+            DELIVERIES.labels(source, "accepted").inc()
+        else:
+            self.ignored(source, reading.reason)
         return found.answer
+
+    def ignored(self, source: str, reason: str) -> None:
+        """Counts a delivery that says nothing of an alert."""
+        DELIVERIES.labels(source, "ignored").inc()
+        log.info("a webhook says nothing of an alert", source=source, reason=reason)
 
     async def _quarantine(self, source: str, delivery: Delivery, reason: str, request: Request) -> Taken:
         await self.publisher.publish(quarantined(delivery, source, reason, request, self.partitions))

@@ -57,4 +57,86 @@ EXAMPLES: Final[dict[str, tuple[str, Any, dict[str, str]]]] = {
         },
         {"Authorization": _SECRET},
     ),
+    "grafana": (
+        _JSON,
+        {
+            "version": "1",
+            "orgId": 1,
+            "title": "[FIRING:1] DiskFull",
+            "status": "firing",
+            "alerts": [
+                {
+                    "status": "firing",
+                    "labels": {"alertname": "DiskFull", "grafana_folder": "Databases"},
+                    "annotations": {"summary": "Disk of db-7 is full"},
+                    "startsAt": "2026-01-31T12:00:00Z",
+                    "endsAt": "0001-01-01T00:00:00Z",
+                    "fingerprint": "c6eadffa33fcdf37",
+                    "panelURL": "https://grafana.example.com/d/abc?viewPanel=1",
+                }
+            ],
+        },
+        {
+            "X-Grafana-Alerting-Signature": "Hex HMAC-SHA256 of the body, or of `timestamp:body`",
+            "X-Grafana-Alerting-Timestamp": "Unix seconds, where Grafana is configured to send them under this name",
+            "Authorization": _SECRET,
+        },
+    ),
+    "github": (
+        _JSON,
+        {
+            "action": "completed",
+            "workflow_run": {
+                "id": 30433642,
+                "name": "Build",
+                "workflow_id": 159038,
+                "head_branch": "main",
+                "conclusion": "failure",
+                "html_url": "https://github.com/octo-org/octo-repo/actions/runs/30433642",
+            },
+            "repository": {"full_name": "octo-org/octo-repo"},
+        },
+        {
+            "X-GitHub-Event": "workflow_run",
+            "X-GitHub-Delivery": "Names the delivery",
+            "X-Hub-Signature-256": "sha256= and the hex HMAC-SHA256 of the body",
+        },
+    ),
+    "cloudevents": (
+        "application/cloudevents+json",
+        {
+            "specversion": "1.0",
+            "id": "A234-1234-1234",
+            "source": "/monitors/disk",
+            "type": "com.example.disk.full.triggered",
+            "subject": "db-7",
+            "time": "2026-01-31T12:00:00Z",
+            "data": {"title": "Disk of db-7 is full", "severity": "critical", "service": "orders"},
+        },
+        {"ce-id": "In binary mode the attributes are headers", "ce-specversion": "1.0"},
+    ),
+    "standard": (
+        _JSON,
+        {
+            "type": "disk.full.triggered",
+            "timestamp": "2026-01-31T12:00:00Z",
+            "data": {"id": "db-7", "title": "Disk of db-7 is full", "severity": "critical"},
+        },
+        {
+            "webhook-id": "Names the delivery",
+            "webhook-timestamp": "Unix seconds of the attempt",
+            "webhook-signature": "v1, and base64 of the HMAC-SHA256 of id.timestamp.body",
+        },
+    ),
+}
+GENERIC_EXAMPLE: Final = {
+    "heartbeat": {"status": 0, "time": "2026-01-31 12:00:00.000", "msg": "connect ECONNREFUSED"},
+    "monitor": {"id": 7, "name": "orders", "type": "http", "url": "https://orders.example.com/health"},
+    "msg": "[orders] [Down] connect ECONNREFUSED",
+}
+PAGERDUTY_EXAMPLE: Final = {
+    "routing_key": "0123456789abcdef0123456789abcdef",
+    "event_action": "trigger",
+    "dedup_key": "disk/db-7",
+    "payload": {"summary": "Disk of db-7 is full", "source": "db-7", "severity": "critical"},
 }

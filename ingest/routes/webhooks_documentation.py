@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from tocsin.ingest.routes.webhook_examples import EXAMPLES
+from tocsin.ingest.routes.webhook_examples import EXAMPLES, GENERIC_EXAMPLE
 from tocsin.ingest.sources.catalogue import Sender
 from tocsin.problems import responses
 
@@ -88,6 +88,24 @@ def of(sender: Sender) -> dict[str, Any]:
         "responses": accepted() | responses(401, 413, 415),
         "openapi_extra": extra,
     }
+
+
+GENERIC: Final[dict[str, Any]] = {
+    "operation_id": "receive_generic_webhook",
+    "summary": "Any JSON, read by a mapper",
+    "description": "The mappers are in `MAPPERS_CONFIG_PATH`. " + _DESCRIPTION,
+    "responses": accepted() | responses(401, 403, 404, 413, 415, 429),
+    "openapi_extra": {
+        "requestBody": {"required": True, "content": {_JSON: {**ANY_BODY, "example": GENERIC_EXAMPLE}}},
+    },
+}
+HANDSHAKE: Final[dict[str, Any]] = {
+    "operation_id": "allow_cloudevents_sender",
+    "summary": "Handshake of CloudEvents web hooks",
+    "description": "A sender asks whether it may send; `WebHook-Allowed-Origin` says yes to the origin that asks.",
+    "responses": {200: {"description": "Allowed"}},
+    "openapi_extra": {"security": []},
+}
 
 
 def _header(name: str, description: str) -> dict[str, Any]:

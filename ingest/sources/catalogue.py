@@ -6,7 +6,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tocsin.ingest.sources import alertmanager, datadog, sentry
+from tocsin.ingest.sources import (
+    alertmanager,
+    cloud_events,
+    datadog,
+    github,
+    grafana,
+    pagerduty,
+    sentry,
+    standard_webhooks,
+)
 from tocsin.ingest.sources.signatures import Secret, Verdict
 from tocsin.ingest.sources.webhook import Delivery, Reading
 
@@ -26,9 +35,15 @@ class Sender:
         return f"/webhooks/{self.name}"
 
 
+# Its routes are not below /webhooks, so that a sender changes only the host of its URL.
+PAGERDUTY: Final = Sender(pagerduty.SOURCE, "PagerDuty Events v2", pagerduty.parse, pagerduty.verify)
 _SENDERS: Final = (
     Sender("sentry", "Sentry", sentry.parse, sentry.verify),
     Sender("datadog", "Datadog", datadog.parse, datadog.verify, ("POST", "PUT")),
     Sender("alertmanager", "Prometheus Alertmanager", alertmanager.parse, alertmanager.verify),
+    Sender("grafana", "Grafana alerting", grafana.parse, grafana.verify, ("POST", "PUT")),
+    Sender("github", "GitHub workflow_run", github.parse, github.verify),
+    Sender("cloudevents", "CloudEvents", cloud_events.parse),
+    Sender("standard", "Standard Webhooks", standard_webhooks.parse, standard_webhooks.verify),
 )
 SENDERS: Final = {sender.name: sender for sender in _SENDERS}

@@ -112,7 +112,8 @@ def parse(delivery: Delivery) -> Reading:
                 url=link(fields["link"]),
                 context=context,
             )
-        ]
+        ],
+        timeless=not fields["date"],
     )
 
 

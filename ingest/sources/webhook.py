@@ -66,7 +66,8 @@ class Reading:
 
     ``reason``: why there are no events. ``delivery_id``: the sender's name of this delivery, the same on a retry; empty
     when it has none (then the body itself is the name). ``event_ids``: the same for each event, where a delivery is a
-    batch of independent ones. ``truncated``: alerts the sender left out.
+    batch of independent ones. ``truncated``: alerts the sender left out. ``timeless``: neither name nor time is in it,
+    so that the same bytes some time later are no repeat but news.
     """
 
     events: Sequence[Event] = ()
@@ -74,6 +75,7 @@ class Reading:
     delivery_id: str = ""
     event_ids: Sequence[str] = ()
     truncated: int = 0
+    timeless: bool = False
 
 
 # --- JSON and forms -------------------------------------------------------------------------------------------------

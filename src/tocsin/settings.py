@@ -43,9 +43,14 @@ class Settings(BaseSettings):
     sentry_client_secret: SecretStr = SecretStr("")
     datadog_webhook_secret: SecretStr = SecretStr("")
     alertmanager_webhook_secret: SecretStr = SecretStr("")
+    grafana_webhook_secret: SecretStr = SecretStr("")
+    github_webhook_secret: SecretStr = SecretStr("")
+    standard_webhook_secret: SecretStr = SecretStr("")
+    pagerduty_routing_keys: SecretStr = SecretStr("")
 
     # policies
     tickets_config_path: Path = Path("deploy/tickets.yaml")
+    mappers_config_path: Path = Path("deploy/mappers.yaml")
 
     # retention
     events_retention_days: int = Field(30, ge=1, le=3650)
