@@ -254,15 +254,13 @@ class AlertResolved(AlertFact, frozen=True, omit_defaults=True, kw_only=True, gc
 class ResolutionRemembered(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A resolution that ends nothing now: its trigger has not come yet, is newer, or is over already.
 
-    A trigger of the same episode, or not later than ``resolved_at``, opens an alert that is over already.
-    alert_id: the alert it is counted on, ``deliveries`` that alert's total; empty where there is none, and the
-    deliveries are then counted on the one to come.
+    A trigger of the same episode, or not later than ``resolved_at``, will be over already when it comes.
+    deliveries: how many words wait for their alert to be counted on; 0 when one is there (AlertRepeated counts it).
     """
 
     resolved_at: str
     sender_episode: str = ""
-    alert_id: str = ""
-    deliveries: int = 1
+    deliveries: int = 0
 
 
 class FlappingChanged(AlertFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):

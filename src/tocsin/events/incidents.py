@@ -16,7 +16,7 @@ from tocsin.events.commands import (
     PolicyApplied,
     TimerDue,
 )
-from tocsin.events.vocabulary import IncidentStatus, Severity
+from tocsin.events.vocabulary import AutoResolve, IncidentStatus, Severity
 
 DOMAIN: Final = "incidents"
 
@@ -159,7 +159,8 @@ class AlertsHandedOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
     service: str = ""
     team: str = ""
     environment: str = ""
-    severity: Severity = "info"
+    auto_resolve: AutoResolve = "all"
+    reopen_within_ms: int | None = None
 
 
 # --- facts ----------------------------------------------------------------------------------------------------------
@@ -194,7 +195,8 @@ class IncidentOpened(IncidentFact, frozen=True, omit_defaults=True, kw_only=True
     split_from: str = ""
     actor: str = ""
     reason: str = ""
-    grouping: Grouping | None = None
+    auto_resolve: AutoResolve = "all"
+    reopen_within_ms: int | None = None
 
 
 class AlertAdded(IncidentFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -202,6 +204,8 @@ class AlertAdded(IncidentFact, frozen=True, omit_defaults=True, kw_only=True, gc
 
     alert: AlertSummary
     new_episode: bool = True
+    active: bool = True
+    reopen_within_ms: int | None = None
 
 
 class AlertChanged(IncidentFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -265,9 +269,10 @@ class MergeEnded(IncidentFact, frozen=True, omit_defaults=True, kw_only=True, gc
     source_id: str
 
 
-class MergeRefused(IncidentFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+class MergeRefused(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """On the source, beside the CommandRefused that answers: it tells the target."""
 
+    incident_id: str
     target_id: str
 
 
@@ -292,6 +297,8 @@ class AlertsSplitOff(IncidentFact, frozen=True, omit_defaults=True, kw_only=True
     service: str = ""
     team: str = ""
     environment: str = ""
+    auto_resolve: AutoResolve = "all"
+    reopen_within_ms: int | None = None
     reason: str = ""
     waiting: tuple[Answer, ...] = ()
 
