@@ -11,6 +11,8 @@ import pytest
 
 from tests.installation import Installation
 
+ALERTMANAGER_SECRET = "the secret of Alertmanager"
+
 
 @pytest.fixture(scope="session")
 def installation(session_directory: Path) -> Iterator[Installation]:
@@ -20,7 +22,9 @@ def installation(session_directory: Path) -> Iterator[Installation]:
     policy.write_text(
         "reopen_within: 24h\nsources:\n  impatient:\n    reopen_within: 1s\n  never:\n    reopen_within: never\n"
     )
-    installed = Installation(directory, TICKETS_CONFIG_PATH=str(policy))
+    installed = Installation(
+        directory, TICKETS_CONFIG_PATH=str(policy), ALERTMANAGER_WEBHOOK_SECRET=ALERTMANAGER_SECRET
+    )
     installed.start()
     assert installed.output[-1].startswith("tocsin is ready"), installed.output
     try:

@@ -42,8 +42,8 @@ def test_every_command_explains_itself(command: str) -> None:
     ("arguments", "sentence"),
     [
         (("status",), "No tocsin runs in "),
-        (("dlq", "list", "--domain", "nowhere"), "There is no domain nowhere; there are tickets"),
-        (("stream", "--domains", "nowhere"), "There is no domain nowhere; there are tickets"),
+        (("dlq", "list", "--domain", "nowhere"), "There is no domain nowhere; there are tickets, alerts"),
+        (("stream", "--domains", "nowhere"), "There is no domain nowhere; there are tickets, alerts"),
         (("dlq", "replay", "--value-file", __file__), "--value-file repairs one record"),
         (("send", "failure", "--workflow", "w", "--message", "m", "--context", "{"), "--context is no JSON"),
         (("keys", "create", "--workspace", "w", "--scopes", "rule"), "There is no scope rule"),

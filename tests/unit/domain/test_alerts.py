@@ -9,58 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocsin.events.alerts import NO_CONTEXT, AlertOpened, AlertReceived
-from tocsin.events.commands import Fact, TimerDue
-from tocsin.events.envelope import Envelope
-from tocsin.events.times import rfc3339
+from tests.unit.domain.alert_story import ENTITY, MINUTE, START, Story, word
+from tocsin.events.alerts import AlertOpened, AlertReceived
+from tocsin.events.commands import TimerDue
 from tocsin.streams.domain.alert_policy import AlertsPolicy
 from tocsin.streams.domain.alert_state import AlertState, evolve
-from tocsin.streams.domain.alerts import advance, decide, next_due
-from tocsin.streams.domain.decision import Received
-
-ENTITY = "a_aaaaaaaaaaaaaaaaaaaaaaaaaa"
-START = 1_750_000_000_000
-MINUTE = 60_000
-
-
-def word(transition: str, at: int = 0, episode: str = "") -> AlertReceived:
-    """What a sender says ``at`` minutes after the start."""
-    return AlertReceived(
-        source="alertmanager",
-        fingerprint="alertmanager:f00",
-        fingerprint_rule="alertmanager.fingerprint",
-        fingerprint_fields={"fingerprint": "f00"},
-        transition=transition,  # type: ignore[arg-type]
-        occurred_at=rfc3339(START + at * MINUTE),
-        title="disk full",
-        episode=episode,
-        context=NO_CONTEXT,
-    )
-
-
-class Story:
-    """Decides words one after the other as the runtime does, a second apart."""
-
-    def __init__(self, policy: AlertsPolicy | None = None) -> None:
-        self.policy = policy or AlertsPolicy()
-        self.state: AlertState | None = None
-        self.facts: list[Fact] = []
-        self._offset, self._now = 0, START
-
-    def hear(self, event: Any, *, after: int = 1_000, duplicate: bool = False) -> list[Fact]:
-        self._offset += 1
-        self._now = now = self._now + after
-        envelope = Envelope(f"e{self._offset}", "tocsin.alerts.AlertReceived.v1", "/test", rfc3339(now), "default")
-        received = Received(event, envelope, ENTITY, 0, self._offset, now, duplicate)
-        new = [] if self.state is None else self._evolved(advance(self.state, received, self.policy))
-        new += self._evolved(decide(self.state, received, self.policy))
-        self.facts += new
-        return new
-
-    def _evolved(self, facts: Any) -> list[Fact]:
-        for fact in facts:
-            self.state = evolve(self.state, fact)
-        return list(facts)
+from tocsin.streams.domain.alerts import next_due
 
 
 def told(*words: AlertReceived) -> Story:
