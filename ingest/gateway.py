@@ -16,7 +16,15 @@ from tocsin.ingest.failures import Failures
 from tocsin.ingest.kafka import KafkaPublisher
 from tocsin.ingest.policies import PolicyPublisher
 from tocsin.ingest.publish import Publisher
-from tocsin.ingest.routes import failures, failures_documentation, pagerduty, tickets, webhooks, webhooks_documentation
+from tocsin.ingest.routes import (
+    failures,
+    failures_documentation,
+    pagerduty,
+    sns,
+    tickets,
+    webhooks,
+    webhooks_documentation,
+)
 from tocsin.ingest.waiting import Outcomes
 from tocsin.ingest.webhook_sources import NO_SOURCES, Sources, sources
 from tocsin.ingest.webhooks import Webhooks
@@ -46,6 +54,7 @@ class Gateway:
         app.include_router(tickets.router(commands))
         taking = Webhooks(self.publisher, self.partitions, self.sources)
         app.include_router(webhooks.router(webhooks.WebhookRoutes(taking, self.authenticator)))
+        app.include_router(sns.router(sns.SnsRoute(taking)))
         app.include_router(pagerduty.router(pagerduty.PagerDutyRoutes(taking)))
         app.component_schemas |= webhooks_documentation.component_schemas()
         return hot.table()

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from tocsin.authentication import DEFAULT_WORKSPACE
 from tocsin.errors import StartError
+from tocsin.ingest.fetch import Fetch, HttpFetch, nothing
 from tocsin.ingest.mappers import mappers
 from tocsin.ingest.sources import standard_webhooks
 from tocsin.ingest.sources.generic import Mapper
@@ -40,12 +41,13 @@ def no_mapper(_name: str) -> Mapper | None:
 class Sources:
     """``secrets``: the live ones of a source, in the order they are tried. ``open``: sources that need none.
 
-    ``mapper``: of ``/webhooks/generic/<name>``.
+    ``mapper``: of ``/webhooks/generic/<name>``. ``fetch``: asks SNS for certificates and confirmations.
     """
 
     secrets: Callable[[str], Sequence[Secret]] = none_known
     open: frozenset[str] = frozenset()
     mapper: Callable[[str], Mapper | None] = no_mapper
+    fetch: Fetch = nothing
 
 
 NO_SOURCES: Final = Sources()
@@ -54,7 +56,8 @@ NO_SOURCES: Final = Sources()
 def sources(settings: Settings) -> Sources:
     """The sources as the settings describe them. Raises StartError."""
     known = {source: labelled(_secrets(settings, name), DEFAULT_WORKSPACE) for source, name in _SETTINGS.items()}
-    # a key a service, so there may be many
+    # a topic or a key a service, so there may be many
+    known["cloudwatch"] = labelled(settings.sns_topic_arns, DEFAULT_WORKSPACE)
     known["pagerduty"] = labelled(_parts(settings.pagerduty_routing_keys), DEFAULT_WORKSPACE)
     if not all(standard_webhooks.usable(secret.value) for secret in known["standard"]):
         raise StartError("STANDARD_WEBHOOK_SECRET must be whsec_ or whpk_ followed by base64.")
@@ -62,6 +65,7 @@ def sources(settings: Settings) -> Sources:
         lambda source: known.get(source, ()),
         frozenset(settings.open_sources),
         mappers(settings.mappers_config_path).get,
+        HttpFetch(),
     )
 
 

@@ -82,6 +82,14 @@ EXAMPLES: Final[dict[str, tuple[str, Any, dict[str, str]]]] = {
             "Authorization": _SECRET,
         },
     ),
+    "cloudwatch": (
+        "text/plain",
+        '{"Type":"Notification","MessageId":"165545c9-2a5c-472c-8df2-7ff2be2b3b1b",'
+        '"TopicArn":"arn:aws:sns:us-west-2:123456789012:alarms","Message":"{\\"AlarmName\\":\\"DiskFull\\"}",'
+        '"Timestamp":"2026-01-31T12:00:00.000Z","SignatureVersion":"1","Signature":"EXAMPLE=",'
+        '"SigningCertURL":"https://sns.us-west-2.amazonaws.com/SimpleNotificationService-f3ec.pem"}',
+        {"x-amz-sns-message-type": "Notification, SubscriptionConfirmation or UnsubscribeConfirmation"},
+    ),
     "github": (
         _JSON,
         {

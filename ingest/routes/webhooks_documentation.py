@@ -64,6 +64,7 @@ _DESCRIPTION: Final = (
     " nothing of an alert is counted, what cannot be read waits in the dead-letter queue. The same delivery again is a"
     " duplicate. 503 asks the sender to repeat."
 )
+_KEYED: Final = frozenset({"cloudevents"})
 ANY_BODY: Final[dict[str, Any]] = {"schema": {}}
 
 
@@ -79,13 +80,13 @@ def of(sender: Sender) -> dict[str, Any]:
         "requestBody": {"required": True, "content": {media_type: {**ANY_BODY, "example": example}}},
         "parameters": [_header(name, description) for name, description in headers.items()],
     }
-    if sender.verify is not None:
+    if sender.name not in _KEYED:
         extra["security"] = []  # by the sender's own means, described by its headers
     return {
         "operation_id": f"receive_{sender.name}_webhook",
         "summary": f"Webhook of {sender.title}",
         "description": _DESCRIPTION,
-        "responses": accepted() | responses(401, 413, 415),
+        "responses": accepted() | responses(401, 413, 415, *((403, 429) if sender.name in _KEYED else ())),
         "openapi_extra": extra,
     }
 

@@ -9,6 +9,7 @@ from typing import Final
 from tocsin.ingest.sources import (
     alertmanager,
     cloud_events,
+    cloudwatch,
     datadog,
     github,
     grafana,
@@ -35,6 +36,8 @@ class Sender:
         return f"/webhooks/{self.name}"
 
 
+# Its signature needs a certificate that is fetched, so its route verifies (routes/sns.py).
+CLOUDWATCH: Final = Sender(cloudwatch.SOURCE, "CloudWatch alarms via SNS", cloudwatch.parse)
 # Its routes are not below /webhooks, so that a sender changes only the host of its URL.
 PAGERDUTY: Final = Sender(pagerduty.SOURCE, "PagerDuty Events v2", pagerduty.parse, pagerduty.verify)
 _SENDERS: Final = (
@@ -47,3 +50,7 @@ _SENDERS: Final = (
     Sender("standard", "Standard Webhooks", standard_webhooks.parse, standard_webhooks.verify),
 )
 SENDERS: Final = {sender.name: sender for sender in _SENDERS}
+"""Those whose route is ``/webhooks/<name>`` and nothing more."""
+
+EVERY: Final = {sender.name: sender for sender in (*_SENDERS, CLOUDWATCH, PAGERDUTY)}
+"""Those whose deliveries can be read again: all but the generic ones, which need their mapper."""

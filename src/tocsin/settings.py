@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     github_webhook_secret: SecretStr = SecretStr("")
     standard_webhook_secret: SecretStr = SecretStr("")
     pagerduty_routing_keys: SecretStr = SecretStr("")
+    sns_topic_arns: CommaList = ()
 
     # policies
     tickets_config_path: Path = Path("deploy/tickets.yaml")
@@ -62,7 +63,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", alias="TOCSIN_LOG_LEVEL")
     log_dir: Path | None = Field(None, alias="TOCSIN_LOG_DIR", description="log files instead of stdout, rotated")
 
-    @field_validator("open_sources", mode="before")
+    @field_validator("open_sources", "sns_topic_arns", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
