@@ -7,10 +7,10 @@ back singly above it are listed in the metadata of that commit. Sending and reme
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -26,6 +26,16 @@ _PREFIX: Final = "dlq."
 _MOST_SINGLES: Final = 200
 
 Commits = dict[TopicPartition, OffsetAndMetadata]
+
+
+class Returned(NamedTuple):
+    """One record on its way back."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,15 @@ class DeadLetter:
     def position(self) -> str:
         return f"{self.record.partition}:{self.record.offset}"
 
+    @property
+    def webhook(self) -> str:
+        """The source of a webhook that could not be read; empty for a record of a topic."""
+        return self.header("webhook.source")
+
+
+# What a webhook (second argument: its body) becomes when it is read again. Raises StartError.
+ReadAgain = Callable[[DeadLetter, bytes], Sequence[Returned]]
+
 
 async def read(bootstrap: str, domains: Iterable[str] = DOMAINS) -> AsyncIterator[DeadLetter]:
     """Every record kept in the dead-letter queues of these domains, in order of partition and offset."""
@@ -60,13 +79,22 @@ async def read(bootstrap: str, domains: Iterable[str] = DOMAINS) -> AsyncIterato
                     yield DeadLetter(record, remembered.holds(record.offset))
 
 
+def _no_webhooks(letter: DeadLetter, _body: bytes) -> Sequence[Returned]:
+    raise StartError(f"The record {letter.position} of {letter.record.topic} is a webhook; nothing here can read it.")
+
+
 async def replay(
-    bootstrap: str, installation: str, letters: Sequence[DeadLetter], repaired_value: bytes | None = None
+    bootstrap: str,
+    installation: str,
+    letters: Sequence[DeadLetter],
+    repaired_value: bytes | None = None,
+    read_again: ReadAgain = _no_webhooks,
 ) -> int:
     """Sends records back to their original topic and partition, at most ``BATCH`` in one transaction.
 
-    ``repaired_value`` replaces the value (of a single record). Gives the number sent. Raises StartError when a record
-    does not say where it came from or is not whole, or another replay runs.
+    ``repaired_value`` replaces the value (of a single record). A webhook has no such topic: it is read again. Gives the
+    number of letters. Raises StartError when a record does not say where it came from or is not whole, or another
+    replay runs.
     """
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -79,7 +107,8 @@ async def replay(
             existing = await _existing(consumer, letters)
             for start in range(0, len(letters), BATCH):
                 batch = letters[start : start + BATCH]
-                await _send(producer, batch, repaired_value, await _commits(consumer, batch, existing))
+                records = [one for letter in batch for one in _returned(letter, repaired_value, read_again)]
+                await _send(producer, records, await _commits(consumer, batch, existing))
     except KafkaError as error:
         raise StartError(f"The replay stopped: {error}.") from error
     finally:
@@ -87,19 +116,17 @@ async def replay(
     return len(letters)
 
 
-async def _send(
-    producer: AIOKafkaProducer, letters: Sequence[DeadLetter], value: bytes | None, commits: Commits
-) -> None:
-    targets = [_target(letter, repaired=value is not None) for letter in letters]
+def _returned(letter: DeadLetter, value: bytes | None, read_again: ReadAgain) -> Sequence[Returned]:
+    found = letter.record.value if value is None else value
+    if letter.webhook:
+        return read_again(letter, found or b"")
+    return [Returned(*_target(letter, repaired=value is not None), letter.record.key, found, _headers(letter))]
+
+
+async def _send(producer: AIOKafkaProducer, records: Sequence[Returned], commits: Commits) -> None:
     async with producer.transaction():
-        for letter, (topic, partition) in zip(letters, targets, strict=True):
-            await producer.send(
-                topic,
-                value=letter.record.value if value is None else value,
-                key=letter.record.key,
-                partition=partition,
-                headers=_headers(letter),
-            )
+        for topic, partition, key, value, headers in records:
+            await producer.send(topic, value=value, key=key, partition=partition, headers=list(headers))
         await producer.send_offsets_to_transaction(commits, GROUP)
 
 

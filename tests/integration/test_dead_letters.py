@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from tocsin.broker import ensure_topics
-from tocsin.dead_letters import DeadLetter, read, replay
+from tocsin.dead_letters import DeadLetter, Returned, read, replay
 from tocsin.errors import StartError
 from tocsin.events.topics import Topic, dlq_topic, events_topic
 
@@ -128,3 +128,22 @@ async def test_more_than_one_batch_arrives_once_and_in_order(
     for partition in (0, 1):
         found = [record.value for record in await events(kafka, domain, partition)]
         assert found == [b"%d" % number for number in range(partition, 10, 2)]
+
+
+async def test_I2_a_webhook_is_read_again_and_what_it_becomes_is_sent(
+    kafka: str, producer: AIOKafkaProducer, domain: str
+) -> None:
+    headers = [("webhook.source", b"sentry"), ("dlq.topic", b"/webhooks/sentry")]
+    await producer.send_and_wait(dlq_topic(domain), b"raw", key=b"w/1", partition=0, headers=headers)
+    found = await waiting(kafka, domain)
+    with pytest.raises(StartError, match=r"The record 0:0 of .* is a webhook; nothing here can read it\."):
+        await replay(kafka, "test", found)
+
+    def read_again(letter: DeadLetter, body: bytes) -> list[Returned]:
+        return [Returned(events_topic(domain), 1, b"k", body + letter.webhook.encode(), [("ce_id", b"1")])]
+
+    assert await replay(kafka, "test", found, read_again=read_again) == 1
+    assert [record.value for record in await events(kafka, domain)] == [b"rawsentry"]
+    assert await waiting(kafka, domain) == []
+    await replay(kafka, "test", await letters(kafka, domain), b"repaired ", read_again)
+    assert [record.value for record in await events(kafka, domain)][1:] == [b"repaired sentry"]

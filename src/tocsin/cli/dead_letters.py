@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ import typer
 from tocsin.errors import StartError
 
 if TYPE_CHECKING:
-    from tocsin.dead_letters import DeadLetter
+    from tocsin.dead_letters import DeadLetter, Returned
 
 app = typer.Typer(help="List, show and replay records that could not be decided.", no_args_is_help=True)
 
@@ -73,6 +74,8 @@ def replay(
 ) -> None:
     """Send records back to the topic and partition they came from; each is sent once.
 
+    Webhooks that could not be read go through their parser or mapper again.
+
     Examples:  tocsin dlq replay --dry-run
 
                tocsin dlq replay --domain tickets --offset 2:17 --value-file repaired.json
@@ -83,6 +86,8 @@ def replay(
     if dry_run:
         for letter in letters:
             target = f"{letter.header('dlq.topic')} partition {letter.header('dlq.partition')}"
+            if letter.webhook:
+                target = f"{letter.header('dlq.topic')}, read again"
             typer.echo(f"{letter.record.topic} {letter.position} -> {target}  ({letter.header('dlq.reason')})")
         typer.echo(f"{len(letters)} records would be sent.")
         return
@@ -91,12 +96,57 @@ def replay(
 
 
 def _waiting(domain: str) -> list[DeadLetter]:
-    """Those not replayed yet; one that is not whole needs a value and so a replay of its own."""
-    waiting = [letter for letter in _read(domain) if not letter.replayed]
-    for letter in waiting:
-        if letter.omitted:
-            typer.echo(f"{letter.record.topic} {letter.position} is not whole ({letter.omitted} too large); left out.")
-    return [letter for letter in waiting if not letter.omitted]
+    """Those not replayed yet, without those that could not go: they need a value, or another mapper, first."""
+    found = []
+    for letter in _read(domain):
+        if letter.replayed:
+            continue
+        if reason := _obstacle(letter):
+            typer.echo(f"{letter.record.topic} {letter.position} {reason}; left out.")
+        else:
+            found.append(letter)
+    return found
+
+
+def _obstacle(letter: DeadLetter) -> str:
+    """Why a letter cannot go back as it is; empty when it can."""
+    if letter.omitted:
+        return f"is not whole ({letter.omitted} too large)"
+    return _still_unreadable(letter)
+
+
+def _still_unreadable(letter: DeadLetter) -> str:
+    from tocsin.ingest.sources.webhook import Unreadable
+
+    try:
+        if letter.webhook:
+            _as_read_now(letter, letter.record.value or b"")
+    except Unreadable as error:
+        return f"still cannot be read: {error}"
+    return ""
+
+
+def _read_again(letter: DeadLetter, body: bytes) -> Sequence[Returned]:
+    """A webhook as its parser or mapper reads it now. Raises StartError."""
+    from tocsin.ingest.sources.webhook import Unreadable
+
+    try:
+        return _as_read_now(letter, body)
+    except Unreadable as error:
+        raise StartError(f"The record {letter.position} still cannot be read: {error}.") from error
+
+
+def _as_read_now(letter: DeadLetter, body: bytes) -> Sequence[Returned]:
+    from tocsin.dead_letters import Returned
+    from tocsin.ingest.mappers import mappers
+    from tocsin.ingest.quarantine import read_again
+    from tocsin.settings import settings
+
+    current = settings()
+    headers = {name: value.decode(errors="replace") for name, value in letter.record.headers if value is not None}
+    mapper_of = mappers(current.mappers_config_path).get
+    records = read_again(headers, body, letter.position, mapper_of, current.partitions)
+    return [Returned(*record) for record in records]
 
 
 def _send(letters: list[DeadLetter], value: bytes | None) -> int:
@@ -104,7 +154,9 @@ def _send(letters: list[DeadLetter], value: bytes | None) -> int:
     from tocsin.settings import settings
 
     current = settings()
-    return asyncio.run(dead_letters.replay(current.kafka, current.installation, letters, value)) if letters else 0
+    if not letters:
+        return 0
+    return asyncio.run(dead_letters.replay(current.kafka, current.installation, letters, value, _read_again))
 
 
 def _read(domain: str) -> list[DeadLetter]:
