@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from tocsin.events import alerts as contract
 from tocsin.events.commands import Fact
 from tocsin.events.times import rfc3339
+from tocsin.streams.domain.alert_evolution import evolve
 from tocsin.streams.domain.alert_facts import after, resolved
 from tocsin.streams.domain.alert_policy import AlertsPolicy
-from tocsin.streams.domain.alert_state import AlertState, evolve, newest
+from tocsin.streams.domain.alert_state import AlertState, newest
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.silences import looked_at_again, suppressing
 

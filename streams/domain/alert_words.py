@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from tocsin.events.commands import Fact
 from tocsin.events.times import rfc3339
 from tocsin.streams.domain import alert_facts as facts
+from tocsin.streams.domain.alert_evolution import evolve
 from tocsin.streams.domain.alert_facts import Heard
-from tocsin.streams.domain.alert_state import AlertState, Episode, evolve, newest
+from tocsin.streams.domain.alert_state import AlertState, Episode, newest
 
 
 def triggered(state: AlertState, word: Heard) -> Sequence[Fact]:

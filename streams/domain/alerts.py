@@ -15,9 +15,10 @@ from tocsin.events import alerts as contract
 from tocsin.events.alerts import AlertReceived, SilenceEndRequested, SilenceRequested
 from tocsin.events.commands import Fact
 from tocsin.streams.domain import alert_words, silences
+from tocsin.streams.domain.alert_evolution import evolve
 from tocsin.streams.domain.alert_facts import Heard, delivered_again, heard
 from tocsin.streams.domain.alert_policy import AlertsPolicy, policy_of
-from tocsin.streams.domain.alert_state import AlertState, evolve
+from tocsin.streams.domain.alert_state import AlertState
 from tocsin.streams.domain.alert_timers import advance, flaps, next_due, restless
 from tocsin.streams.domain.decision import Domain, Received
 

@@ -8,8 +8,9 @@ from tocsin.events.alerts import NO_CONTEXT, AlertReceived
 from tocsin.events.commands import Fact
 from tocsin.events.envelope import Envelope
 from tocsin.events.times import rfc3339
+from tocsin.streams.domain.alert_evolution import evolve
 from tocsin.streams.domain.alert_policy import AlertsPolicy
-from tocsin.streams.domain.alert_state import AlertState, evolve
+from tocsin.streams.domain.alert_state import AlertState
 from tocsin.streams.domain.alerts import advance, decide
 from tocsin.streams.domain.decision import Received
 

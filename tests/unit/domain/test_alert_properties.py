@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.unit.domain.alert_story import Story, word
 from tocsin.events import alerts as contract
 from tocsin.events.alerts import AlertReceived
-from tocsin.streams.domain.alert_state import AlertState, evolve
+from tocsin.streams.domain.alert_evolution import evolve
+from tocsin.streams.domain.alert_state import AlertState
 from tocsin.streams.domain.alerts import fold, fold_key
 
 NAMES = ("x", "y", "z")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from tests.unit.domain.alert_story import ENTITY, MINUTE, START, Story, word
 from tocsin.events.alerts import AlertOpened, AlertReceived
 from tocsin.events.commands import TimerDue
+from tocsin.streams.domain.alert_evolution import evolve
 from tocsin.streams.domain.alert_policy import AlertsPolicy
-from tocsin.streams.domain.alert_state import AlertState, evolve
+from tocsin.streams.domain.alert_state import AlertState
 from tocsin.streams.domain.alerts import next_due
 
 
