@@ -11,6 +11,7 @@ import asyncpg
 from starlette.types import ASGIApp
 
 from tocsin.authentication import Authenticator
+from tocsin.encryption import Cipher
 from tocsin.ingest.commands import Commands
 from tocsin.ingest.failures import Failures
 from tocsin.ingest.kafka import KafkaPublisher
@@ -25,6 +26,7 @@ from tocsin.ingest.routes import (
     webhooks,
     webhooks_documentation,
 )
+from tocsin.ingest.secret_ring import SecretRing
 from tocsin.ingest.waiting import Outcomes
 from tocsin.ingest.webhook_sources import NO_SOURCES, Sources, sources
 from tocsin.ingest.webhooks import Webhooks
@@ -44,6 +46,7 @@ class Gateway:
     wait_seconds: float
     policies: PolicyPublisher | None = None
     sources: Sources = NO_SOURCES
+    secrets: SecretRing | None = None
 
     def mount(self, app: Application) -> Mapping[tuple[str, str], ASGIApp]:
         """Adds the routes to the application; returns those that are to be answered in front of it."""
@@ -65,16 +68,16 @@ class Gateway:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Starts the producer and the policy watch; stops them, flushing what is pending."""
+        """Starts the producer and what watches policies and secrets; stops them, flushing what is pending."""
         if isinstance(self.publisher, KafkaPublisher):
             await self.publisher.start()
-        watch = None if self.policies is None else asyncio.create_task(self.policies.run())
+        watches = [asyncio.create_task(one.run()) for one in (self.policies, self.secrets) if one is not None]
         try:
             yield
         finally:
-            if watch is not None:
+            for watch in watches:
                 watch.cancel()
-                await asyncio.gather(watch, return_exceptions=True)
+            await asyncio.gather(*watches, return_exceptions=True)
             if isinstance(self.publisher, KafkaPublisher):
                 await self.publisher.stop()
 
@@ -83,6 +86,7 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
     """The gateway as the settings describe it."""
     publisher = KafkaPublisher(settings.kafka)
     policies = PolicyPublisher(publisher, settings.partitions, settings.tickets_config_path, read_tickets_policy)
+    secrets = SecretRing(pool, Cipher(settings.encryption_keys.get_secret_value()))
     return Gateway(
         publisher,
         Outcomes.of(pool),
@@ -90,5 +94,6 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
         settings.partitions,
         settings.command_wait_seconds,
         policies,
-        sources(settings),
+        sources(settings, secrets),
+        secrets,
     )

@@ -12,6 +12,7 @@ from tocsin.authentication import DEFAULT_WORKSPACE
 from tocsin.errors import StartError
 from tocsin.ingest.fetch import Fetch, HttpFetch, nothing
 from tocsin.ingest.mappers import mappers
+from tocsin.ingest.secret_ring import SecretRing
 from tocsin.ingest.sources import standard_webhooks
 from tocsin.ingest.sources.generic import Mapper
 from tocsin.ingest.sources.signatures import Secret, labelled
@@ -29,8 +30,18 @@ _SETTINGS: Final[Mapping[str, str]] = {
 }
 
 
+# A topic or a routing key a service: there may be any number.
+MANY: Final = ("cloudwatch", "pagerduty")
+BINDABLE: Final = (*_SETTINGS, *MANY)
+"""Sources whose secret can belong to a workspace; the others are admitted by an API key, which has one."""
+
+
 def none_known(_source: str) -> Sequence[Secret]:
     return ()
+
+
+def always() -> bool:
+    return True
 
 
 def no_mapper(_name: str) -> Mapper | None:
@@ -41,31 +52,33 @@ def no_mapper(_name: str) -> Mapper | None:
 class Sources:
     """``secrets``: the live ones of a source, in the order they are tried. ``open``: sources that need none.
 
-    ``mapper``: of ``/webhooks/generic/<name>``. ``fetch``: asks SNS for certificates and confirmations.
+    ``mapper``: of ``/webhooks/generic/<name>``. ``fetch``: asks SNS for certificates and confirmations. ``complete``:
+    whether every secret is known, so that an unknown one is a wrong one.
     """
 
     secrets: Callable[[str], Sequence[Secret]] = none_known
     open: frozenset[str] = frozenset()
     mapper: Callable[[str], Mapper | None] = no_mapper
     fetch: Fetch = nothing
+    complete: Callable[[], bool] = always
 
 
 NO_SOURCES: Final = Sources()
 
 
-def sources(settings: Settings) -> Sources:
-    """The sources as the settings describe them. Raises StartError."""
+def sources(settings: Settings, ring: SecretRing) -> Sources:
+    """The sources as the settings describe them, with the secrets of other workspaces. Raises StartError."""
     known = {source: labelled(_secrets(settings, name), DEFAULT_WORKSPACE) for source, name in _SETTINGS.items()}
-    # a topic or a key a service, so there may be many
     known["cloudwatch"] = labelled(settings.sns_topic_arns, DEFAULT_WORKSPACE)
     known["pagerduty"] = labelled(_parts(settings.pagerduty_routing_keys), DEFAULT_WORKSPACE)
     if not all(standard_webhooks.usable(secret.value) for secret in known["standard"]):
         raise StartError("STANDARD_WEBHOOK_SECRET must be whsec_ or whpk_ followed by base64.")
     return Sources(
-        lambda source: known.get(source, ()),
+        lambda source: [*known.get(source, ()), *ring.of(source)],
         frozenset(settings.open_sources),
         mappers(settings.mappers_config_path).get,
         HttpFetch(),
+        lambda: ring.loaded,
     )
 
 

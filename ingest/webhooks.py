@@ -20,7 +20,7 @@ from tocsin.ingest.sources.signatures import Refusal, Secret
 from tocsin.ingest.sources.webhook import OPEN, Delivery, Unreadable
 from tocsin.ingest.webhook_records import Parse, Taken, outgoing, quarantined, route_of
 from tocsin.ingest.webhook_sources import Sources
-from tocsin.problems import Problem
+from tocsin.problems import Problem, unavailable
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Webhooks:
     sources: Sources
 
     def admit(self, sender: Sender, delivery: Delivery) -> Admitted:
-        """Raises Problem 401. What is presented is checked even where nothing is asked for."""
+        """Raises Problem 401, or 503. What is presented is checked even where nothing is asked for."""
         secrets = self.sources.secrets(sender.name)
         verdict = "absent" if sender.verify is None or not secrets else sender.verify(delivery, secrets)
         if isinstance(verdict, Secret):
@@ -62,7 +62,9 @@ class Webhooks:
         raise self.refusal(sender.name, _DETAILS[verdict] if secrets else "No secret of this source is known")
 
     def refusal(self, source: str, detail: str) -> Problem:
-        """401, counted."""
+        """401, counted; 503 while the secrets of workspaces could not be read, since no sender repeats after a 401."""
+        if not self.sources.complete():
+            return unavailable("The secrets of this source cannot be read now: the database does not answer")
         DELIVERIES.labels(source, "refused").inc()
         headers = {"WWW-Authenticate": 'Bearer realm="tocsin webhooks"'}
         return Problem(401, "unauthenticated", "The delivery is not authentic", detail, headers=headers)

@@ -56,7 +56,9 @@ class PagerDutyRoutes:
         pagerduty.readable(delivery)
         try:
             return delivery, self.webhooks.admit(PAGERDUTY, delivery)
-        except Problem:
+        except Problem as problem:
+            if problem.status != 401:
+                raise
             raise pagerduty.Invalid(["'routing_key' is not known"]) from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocsin.projections.tables.administration import api_keys, outcomes, projection_errors
+from tocsin.projections.tables.administration import api_keys, outcomes, projection_errors, sources_secrets
 from tocsin.projections.tables.alerts import alert_document, alert_history, alerts
 from tocsin.projections.tables.counters import counters
 from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metadata
@@ -28,6 +28,7 @@ __all__ = [
     "payloads",
     "projection_errors",
     "projection_offsets",
+    "sources_secrets",
     "ticket_counts",
     "ticket_history",
     "ticket_occurrences",

@@ -39,6 +39,18 @@ api_keys: Final = Table(
     schema=ADMINISTRATION,
 )
 
+sources_secrets: Final = Table(
+    "sources_secrets",
+    metadata,
+    Column("secret_id", Text, primary_key=True),
+    Column("workspace", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("encrypted", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    schema=ADMINISTRATION,
+)
+
 projection_errors: Final = Table(
     "projection_errors",
     metadata,

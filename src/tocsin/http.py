@@ -11,7 +11,7 @@ import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tocsin import authentication, database, keys, log, metrics, outcomes
+from tocsin import authentication, database, keys, log, metrics, outcomes, source_secrets
 from tocsin.api import app as stage_api
 from tocsin.api import health
 from tocsin.api.app import Api
@@ -104,11 +104,15 @@ def _listening(
     channels: dict[str, Callable[[str], None]] = {keys.CHANNEL: ring.changed}
     if entrance is not None:
         channels[outcomes.CHANNEL] = entrance.outcomes.notified
+        if entrance.secrets is not None:
+            channels[source_secrets.CHANNEL] = entrance.secrets.changed
 
     def connected() -> None:
         ring.changed()
         if entrance is not None:
             entrance.outcomes.wake_all()
+            if entrance.secrets is not None:
+                entrance.secrets.changed()
 
     return database.listen(configuration.database, channels, connected, application=role)
 

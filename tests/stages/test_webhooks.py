@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import msgspec
@@ -148,6 +149,13 @@ async def test_I1_the_secret_that_matched_decides_the_workspace() -> None:
         assert (mine.workspace, theirs.workspace) == ("default", "acme")
         assert (first.verified_by, second.verified_by) == ("first", "first")
         assert mine.id != theirs.id
+
+
+@sendings
+async def test_I1_while_secrets_of_workspaces_cannot_be_read_an_unknown_one_is_503(sending: Sending) -> None:
+    async with Stage(sources=replace(two_live(), complete=lambda: False)) as stage:
+        assert (await send(stage, sending, NEW)).status_code == 202
+        assert (await send(stage, sending, "of another workspace")).status_code == 503
 
 
 # --- what is answered -------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ COMMANDS = (
     *("up", "http", "ingest", "api", "stream", "project", "migrate", "topics", "status", "doctor"),
     *("keys create", "keys list", "keys revoke", "keys rotate", "dlq list", "dlq show", "dlq replay"),
     *("projections rebuild", "projections checksum", "send failure"),
+    *("sources secret add", "sources secret list", "sources secret revoke"),
 )
 
 

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from tocsin import __version__
-from tocsin.cli import database, dead_letters, doctor, keys, projections, roles, send, status, topics
+from tocsin.cli import database, dead_letters, doctor, keys, projections, roles, send, sources, status, topics
 from tocsin.errors import StartError
 
 app = typer.Typer(
@@ -21,7 +21,13 @@ app = typer.Typer(
 )
 for module in (roles, database, topics, status, doctor):
     module.register(app)
-for name, group in (("keys", keys), ("dlq", dead_letters), ("projections", projections), ("send", send)):
+for name, group in (
+    ("keys", keys),
+    ("dlq", dead_letters),
+    ("projections", projections),
+    ("send", send),
+    ("sources", sources),
+):
     app.add_typer(group.app, name=name)
 
 
