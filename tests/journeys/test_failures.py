@@ -117,8 +117,9 @@ async def test_W2_64_clients_reporting_at_once_give_exact_counts(
             group.create_task(one_client(posting, number))
     assert eventually_counted(installation, workflow, sum(acked.values())) == acked
     with installation.client() as reader:
-        deliveries = [one["deliveries"] for one in tickets(reader, workflow, limit=100)]
-    assert sum(deliveries) == 2 * sum(acked.values())
+        # the last repeat may still be on its way when the last occurrence is counted
+        eventually(lambda: sum(one["deliveries"] for one in tickets(reader, workflow, limit=100)) >= 2 * acked.total())
+        assert sum(one["deliveries"] for one in tickets(reader, workflow, limit=100)) == 2 * acked.total()
 
 
 def eventually_counted(installation: Installation, workflow: str, total: int) -> Counter[str]:

@@ -8,10 +8,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tocsin.events import documents, tickets
+from tocsin.events import alerts, documents, tickets
 from tocsin.events.topics import topics
 
 ROOT = Path(__file__).parents[2]
+TYPES = {**tickets.EVENTS, **tickets.FACTS, **alerts.EVENTS, **alerts.FACTS}
 REMEDY = "the events changed: run 'make docs' and look at the difference"
 
 
@@ -26,13 +27,13 @@ def test_docs_asyncapi_is_current() -> None:
 def test_asyncapi_names_every_topic_and_every_type() -> None:
     document = documents.asyncapi()
     assert set(document["channels"]) == {topic.name for topic in topics()}
-    assert set(document["components"]["messages"]) == {*tickets.EVENTS, *tickets.FACTS}
+    assert set(document["components"]["messages"]) == set(TYPES)
 
 
-@pytest.mark.parametrize("name", sorted({**tickets.EVENTS, **tickets.FACTS}))
+@pytest.mark.parametrize("name", sorted(TYPES))
 def test_golden_records_are_valid_by_the_published_schema(name: str) -> None:
     document = documents.asyncapi()
-    cls = {**tickets.EVENTS, **tickets.FACTS}[name]
+    cls = TYPES[name]
     schema = {**document, "$ref": f"#/components/schemas/{cls.__name__}"}
     golden = json.loads((ROOT / "tests" / "data" / "golden" / f"{name}.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(golden)
