@@ -116,7 +116,7 @@ def test_I5_only_legal_moves_happen_and_only_policy_takes_the_short_ways(history
                 if fact.actor == POLICY_ACTOR:
                     assert (before, fact.status) in by_policy
                 else:
-                    assert fact.status in INCIDENT_MOVES[before]  # type: ignore[index]
+                    assert fact.status in INCIDENT_MOVES[before]
             elif isinstance(fact, contract.IncidentMerged):
                 assert (before != "CLOSED", fact.status) == (True, "CLOSED")
             else:
