@@ -34,6 +34,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
 MANY: Final = ("cloudwatch", "pagerduty")
 BINDABLE: Final = (*_SETTINGS, *MANY)
 """Sources whose secret can belong to a workspace; the others are admitted by an API key, which has one."""
+_OPENABLE: Final = frozenset({*BINDABLE, "cloudevents", "generic"})
 
 
 def none_known(_source: str) -> Sequence[Secret]:
@@ -73,6 +74,8 @@ def sources(settings: Settings, ring: SecretRing) -> Sources:
     known["pagerduty"] = labelled(_parts(settings.pagerduty_routing_keys), DEFAULT_WORKSPACE)
     if not all(standard_webhooks.usable(secret.value) for secret in known["standard"]):
         raise StartError("STANDARD_WEBHOOK_SECRET must be whsec_ or whpk_ followed by base64.")
+    if unknown := sorted(set(settings.open_sources) - _OPENABLE):
+        raise StartError(f"TOCSIN_OPEN_SOURCES names {', '.join(unknown)}; there are {', '.join(sorted(_OPENABLE))}.")
     return Sources(
         lambda source: [*known.get(source, ()), *ring.of(source)],
         frozenset(settings.open_sources),

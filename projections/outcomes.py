@@ -139,4 +139,5 @@ class Announcer:
                 return str(await self._connection.execute(statement, *arguments))
             except UNAVAILABLE as error:
                 log.info("not announced", error=type(error).__name__)
+                await self.close()
                 return None

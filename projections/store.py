@@ -95,11 +95,15 @@ class Store:
         items, undecodable = self._decode(batch.records)
         connection = await self._connected()
         done = Projected()
-        async with connection.transaction():
-            await positions.move(connection, self._name, batch.moves)
-            await errors.store(connection, self._name, undecodable)
-            for projection, run in items:
-                await self._apply(connection, projection, run, done)
+        try:
+            async with connection.transaction():
+                await positions.move(connection, self._name, batch.moves)
+                await errors.store(connection, self._name, undecodable)
+                for projection, run in items:
+                    await self._apply(connection, projection, run, done)
+        except asyncpg.InternalClientError:
+            connection.terminate()  # it would refuse every further operation, and not say that it is closed
+            raise
         done.errors += len(undecodable)
         return done
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from tocsin.events.alerts import AlertReceived
+from tocsin.events.topics import INLINE_PAYLOAD_BYTES
 from tocsin.events.vocabulary import AlertTransition
 from tocsin.ingest.sources.json_text import assemble, extended, members, one_line
 from tocsin.ingest.sources.signatures import Secret, Verdict, shared_secret
@@ -69,10 +70,11 @@ def group(delivery: Delivery, source: str, rule: str) -> Reading:
 
 
 def _contexts(body: bytes) -> list[bytes]:
-    """Each alert verbatim, with what its group says as member ``group``."""
+    """Each alert verbatim; what its group says is member ``group`` of each, unless it is long."""
     frame = members(body)
     alerts = msgspec.json.decode(frame.pop("alerts"), type=list[msgspec.Raw])
-    group = {"group": msgspec.Raw(one_line(assemble(frame)))}
+    said = one_line(assemble(frame))
+    group = {"group": msgspec.Raw(said)} if len(said) <= INLINE_PAYLOAD_BYTES else {}
     return [one_line(extended(bytes(alert), group)) for alert in alerts]
 
 

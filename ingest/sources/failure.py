@@ -75,10 +75,16 @@ def _read_slowly(text: bytes | msgspec.Raw, workspace: str, now_ms: int) -> Repo
 def _report(fields: Fields, severity: Severity, extra: Members, workspace: str, now_ms: int) -> Report:
     workflow, message = fields.workflow.strip(), fields.message
     step = fields.step.strip() if fields.step else ""
-    identifier, reason = _identity((fields.identifier or "").strip(), step, message)
+    identifier, reason = (fields.identifier or "").strip(), GIVEN
+    if not identifier:
+        identifier, reason = _derived_identity(step, message)
     context, large = bytes(fields.context), False
-    if context or extra:
-        context = one_line(extended(b"" if context == b"null" else context, extra))
+    if context == b"null":
+        context = b""
+    if extra:
+        context = extended(context, extra)
+    if context:
+        context = one_line(context)
         check_depth(context)
         large = len(context) > INLINE_PAYLOAD_BYTES
     event = FailureReported(
@@ -97,8 +103,6 @@ def _report(fields: Fields, severity: Severity, extra: Members, workspace: str, 
     return Report(_entity(workspace, workflow, identifier), event, fields.event_id or "", context if large else b"")
 
 
-def _identity(identifier: str, step: str, message: str) -> tuple[str, str]:
-    if identifier:
-        return identifier, GIVEN
+def _derived_identity(step: str, message: str) -> tuple[str, str]:
     normalised = normalised_message(message)
     return (f"{step}: {normalised}", DERIVED_WITH_STEP) if step else (normalised, DERIVED)

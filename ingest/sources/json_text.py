@@ -23,7 +23,7 @@ _members: Final = msgspec.json.Decoder(Members)
 
 def too_deep(text: bytes) -> bool:
     """Whether JSON is nested more than MAX_DEPTH levels. Counting brackets settles nearly every text."""
-    if text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
+    if len(text) <= MAX_DEPTH or text.count(b"{") + text.count(b"[") <= MAX_DEPTH:
         return False
     depth = 0
     for bracket in _BRACKET.findall(_STRING.sub(b"", text)):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from tocsin.events.alerts import AlertReceived
-from tocsin.events.vocabulary import AlertTransition, Severity
+from tocsin.events.vocabulary import AlertTransition
 from tocsin.ingest.sources.signatures import Secret, Verdict, hmac_hex
 from tocsin.ingest.sources.webhook import (
     MAX_MESSAGE,
@@ -85,9 +85,9 @@ def _without_resource(delivery: Delivery, body: dict[str, Any]) -> Reading:
 
 def _issue(delivery: Delivery, action: str, data: dict[str, Any]) -> AlertReceived | None:
     transition = _ISSUE_TRANSITIONS.get(action)
-    issue = mapping(data.get("issue"))
     if transition is None:
         return None
+    issue = mapping(data.get("issue"))
     metadata = mapping(issue.get("metadata"))
     return _alert_of_issue(
         delivery,
@@ -106,9 +106,9 @@ def _issue(delivery: Delivery, action: str, data: dict[str, Any]) -> AlertReceiv
 
 
 def _event_alert(delivery: Delivery, action: str, data: dict[str, Any]) -> AlertReceived | None:
-    rule = first(text(data.get("triggered_rule")), text(mapping(data.get("issue_alert")).get("title")))
     if action != "triggered":
         return None
+    rule = first(text(data.get("triggered_rule")), text(mapping(data.get("issue_alert")).get("title")))
     return _alert_of_event(delivery, mapping(data.get("event")), "data.event.issue_id", {"triggered_rule": rule})
 
 
@@ -170,17 +170,13 @@ def _metric_alert(delivery: Delivery, action: str, data: dict[str, Any]) -> Aler
         message=text(data.get("description_text"), MAX_MESSAGE),
         # the incident lasts from trigger to resolve
         episode=text(alert.get("id")),
-        severity=_severity_of_action(action),
+        severity=severity(action),  # open and resolved name none
         service=text(projects[0]) if isinstance(projects, list) and len(projects) == 1 else "",
         environment=text(rule.get("environment")),
         tags=tags({"rule": rule.get("name"), "aggregate": rule.get("aggregate"), "query": rule.get("query")}),
         url=link(data.get("web_url")),
         context=verbatim(delivery.body),
     )
-
-
-def _severity_of_action(action: str) -> Severity | None:
-    return severity(action) if action in {"critical", "warning"} else None
 
 
 def _legacy(delivery: Delivery, body: dict[str, Any]) -> AlertReceived:

@@ -45,7 +45,7 @@ sources_secrets: Final = Table(
     Column("secret_id", Text, primary_key=True),
     Column("workspace", Text, nullable=False),
     Column("source", Text, nullable=False),
-    Column("encrypted", LargeBinary, nullable=False),
+    Column("encrypted", LargeBinary, nullable=False, comment="Fernet, by a key of TOCSIN_ENCRYPTION_KEYS"),
     Column("created_at", Instant, nullable=False),
     Column("revoked_at", Instant),
     schema=ADMINISTRATION,

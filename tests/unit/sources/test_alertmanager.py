@@ -36,6 +36,11 @@ def test_I1_the_context_is_the_alert_with_its_group() -> None:
     assert context == GROUP["alerts"][0]
 
 
+def test_a_long_group_is_not_repeated_in_every_alert() -> None:
+    [first, _] = parse(delivery(GROUP | {"externalURL": "x" * 5_000})).events
+    assert json.loads(bytes(first.context)) == GROUP["alerts"][0]
+
+
 def test_I2_without_a_fingerprint_the_labels_are_the_identity() -> None:
     one = {"status": "firing", "labels": {"alertname": "A", "b": "1"}}
     same = {"status": "resolved", "labels": {"b": "1", "alertname": "A"}}
