@@ -16,6 +16,7 @@ from tocsin.events.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, to_head
 from tocsin.events.identity import partition_of, record_key
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import dlq_topic, events_topic, facts_topic, state_topic
+from tocsin.streams.domain.decision import no_effects
 from tocsin.streams.runtime.draft import MAX_DEPTH, Decided, Draft
 from tocsin.streams.runtime.partition_state import POLICY, PROGRESS, Progress
 
@@ -55,7 +56,8 @@ def prepare(draft: Draft, partitions: int, max_message_bytes: int) -> Prepared:
     if facts:
         names = {cls: name for name, cls in domain.facts.items()}
         records[facts_topic(domain.name), here] = list(_fact_records(facts, names, f"{domain.name}:{here}"))
-        _add_effects(records, facts, draft, partitions)
+        if domain.effects is not no_effects:
+            _add_effects(records, facts, draft, partitions)
     if draft.dead_letters:
         records[dlq_topic(domain.name), here] = list(_dead_letter_records(draft, max_message_bytes))
     records[state_topic(domain.name), here] = list(_state_records(draft, changed))
