@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 
 from tocsin.authentication import Authenticator
 from tocsin.encryption import Cipher
+from tocsin.events import alerts
+from tocsin.grouping_policy import read_grouping_policy
 from tocsin.ingest.commands import Commands
 from tocsin.ingest.failures import Failures
 from tocsin.ingest.kafka import KafkaPublisher
@@ -37,14 +39,14 @@ from tocsin.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Stage 1 of one process. ``policies`` is absent where another process watches the files."""
+    """Stage 1 of one process. ``policies`` is empty where another process watches the files."""
 
     publisher: Publisher
     outcomes: Outcomes
     authenticator: Authenticator
     partitions: int
     wait_seconds: float
-    policies: PolicyPublisher | None = None
+    policies: tuple[PolicyPublisher, ...] = ()
     sources: Sources = NO_SOURCES
     secrets: SecretRing | None = None
 
@@ -71,7 +73,7 @@ class Gateway:
         """Starts the producer and what watches policies and secrets; stops them, flushing what is pending."""
         if isinstance(self.publisher, KafkaPublisher):
             await self.publisher.start()
-        watches = [asyncio.create_task(one.run()) for one in (self.policies, self.secrets) if one is not None]
+        watches = [asyncio.create_task(one.run()) for one in (*self.policies, self.secrets) if one is not None]
         try:
             yield
         finally:
@@ -85,7 +87,12 @@ class Gateway:
 def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticator: Authenticator) -> Gateway:
     """The gateway as the settings describe it."""
     publisher = KafkaPublisher(settings.kafka)
-    policies = PolicyPublisher(publisher, settings.partitions, settings.tickets_config_path, read_tickets_policy)
+    policies = (
+        PolicyPublisher(publisher, settings.partitions, settings.tickets_config_path, read_tickets_policy),
+        PolicyPublisher(
+            publisher, settings.partitions, settings.grouping_config_path, read_grouping_policy, policy=alerts.DOMAIN
+        ),
+    )
     secrets = SecretRing(pool, Cipher(settings.encryption_keys.get_secret_value()))
     return Gateway(
         publisher,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from tocsin.streams.agents import alerts, tickets
+from tocsin.streams.agents import alerts, incidents, tickets
 from tocsin.streams.domain.alerts import ALERTS
 from tocsin.streams.domain.decision import Domain
+from tocsin.streams.domain.incidents import INCIDENTS
 from tocsin.streams.domain.tickets import TICKETS
 from tocsin.streams.runtime.app import StreamApp
 
@@ -20,4 +21,5 @@ class Registered(NamedTuple):
 DOMAINS: Final[Mapping[str, Registered]] = {
     "tickets": Registered(TICKETS, tickets.register),
     "alerts": Registered(ALERTS, alerts.register),
+    "incidents": Registered(INCIDENTS, incidents.register),
 }

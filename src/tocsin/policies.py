@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Protocol, Self
 
 import orjson
 import yaml
@@ -20,8 +20,8 @@ class PolicyError(ValueError):
     """The file is not usable; ``str(error)`` is one sentence for the person who edits it."""
 
 
-def _duration_ms(value: object) -> object:
-    """``24h`` → 86,400,000; ``never`` → None."""
+def duration_ms(value: object) -> int | None:
+    """``24h`` → 86,400,000; ``never`` → None. Raises ValueError for anything else."""
     if isinstance(value, str):
         if value.strip().lower() == "never":
             return None
@@ -30,7 +30,7 @@ def _duration_ms(value: object) -> object:
     raise ValueError("must be a duration such as 30m, 24h or 7d, or never")
 
 
-Duration = Annotated[int | None, BeforeValidator(_duration_ms)]
+Duration = Annotated[int | None, BeforeValidator(duration_ms)]
 
 
 class SourcePolicy(BaseModel):
@@ -57,13 +57,26 @@ class TicketsPolicyFile(BaseModel):
         }
 
 
+class PolicyFile(Protocol):
+    """A model of a policy file."""
+
+    def body(self) -> dict[str, Any]: ...
+    @classmethod
+    def model_validate(cls, obj: Any) -> Self: ...
+
+
 def read_tickets_policy(path: Path) -> dict[str, Any]:
     """The normalised body of the file. Raises PolicyError when it is missing, unreadable or wrong."""
+    return read_policy(path, TicketsPolicyFile)
+
+
+def read_policy(path: Path, model: type[PolicyFile]) -> dict[str, Any]:
+    """The normalised body of a file of this kind. Raises PolicyError when it is missing, unreadable or wrong."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise PolicyError(f"{path.name} has more than {MAX_FILE_BYTES} bytes")
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return TicketsPolicyFile.model_validate({} if content is None else content).body()
+        return model.model_validate({} if content is None else content).body()
     except (OSError, UnicodeDecodeError) as error:
         raise PolicyError(f"{path.name} cannot be read: {error}") from error
     except (yaml.YAMLError, RecursionError) as error:

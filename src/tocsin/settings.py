@@ -51,6 +51,7 @@ class Settings(BaseSettings):
 
     # policies
     tickets_config_path: Path = Path("deploy/tickets.yaml")
+    grouping_config_path: Path = Path("deploy/grouping.yaml")
     mappers_config_path: Path = Path("deploy/mappers.yaml")
 
     # retention

@@ -77,7 +77,9 @@ def opened(state: AlertState, word: Heard, rule: str, *, over: bool = False) -> 
         classification=word.classified.reasons,
         grouping=None if over else _grouping(state, word),
         flapping=state.flapping,
-        suppressed_by=() if over else suppressing(word.policy.silences, fields, received.now),
+        suppressed_by=()
+        if over
+        else suppressing(word.policy.silences_of(received.envelope.workspace), fields, received.now),
     )
 
 

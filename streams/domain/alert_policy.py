@@ -58,6 +58,7 @@ class AlertsPolicy(msgspec.Struct, frozen=True):
 
     resolve_after_ms: the silence after which an alert is over, None = never; ``sources``: exceptions.
     classification, grouping: in the order of the file; the first rule that speaks counts.
+    silences: by workspace; they come from events, not from the file.
     services: service → the service or system it is part of; a group goes by the topmost one.
     """
 
@@ -67,7 +68,10 @@ class AlertsPolicy(msgspec.Struct, frozen=True):
     classification: tuple[ClassificationRule, ...] = ()
     grouping: tuple[GroupingRule, ...] = (BY_SERVICE,)
     services: dict[str, str] = {}
-    silences: tuple[Silence, ...] = ()
+    silences: dict[str, tuple[Silence, ...]] = {}
+
+    def silences_of(self, workspace: str) -> tuple[Silence, ...]:
+        return self.silences.get(workspace, ())
 
     def resolve_after(self, source: str) -> int | None:
         return self.sources.get(source, self.resolve_after_ms)

@@ -33,7 +33,11 @@ def _calm_due(state: AlertState, policy: AlertsPolicy) -> int | None:
 
 
 def _suppression_due(state: AlertState, policy: AlertsPolicy) -> int | None:
-    return looked_at_again(policy.silences, state.suppressed_by, state.held_at) if state.suppressed_by else None
+    if not state.suppressed_by:
+        return None
+    # the ids are unique across workspaces
+    silences = [silence for known in policy.silences.values() for silence in known]
+    return looked_at_again(silences, state.suppressed_by, state.held_at)
 
 
 def advance(state: AlertState, received: Received, policy: AlertsPolicy) -> Sequence[Fact]:
@@ -55,7 +59,7 @@ def _due(state: AlertState, received: Received, policy: AlertsPolicy, due: int) 
 
 def _looked_at(state: AlertState, received: Received, policy: AlertsPolicy) -> Fact:
     """Silences ended: others may keep the alert quiet; else its incident hears of it now."""
-    left = suppressing(policy.silences, state.held_fields, received.now)
+    left = suppressing(policy.silences_of(received.envelope.workspace), state.held_fields, received.now)
     episode = newest(state)
     raised = not left and episode.active
     return contract.SuppressionChanged(

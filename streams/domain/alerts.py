@@ -15,6 +15,7 @@ from tocsin.events import alerts as contract
 from tocsin.events.alerts import AlertReceived, SilenceEndRequested, SilenceRequested
 from tocsin.events.commands import Fact
 from tocsin.streams.domain import alert_words, silences
+from tocsin.streams.domain.alert_effects import effects
 from tocsin.streams.domain.alert_evolution import evolve
 from tocsin.streams.domain.alert_facts import Heard, delivered_again, heard
 from tocsin.streams.domain.alert_policy import AlertsPolicy, policy_of
@@ -28,7 +29,7 @@ __all__ = ["ALERTS", "advance", "decide", "next_due"]
 def decide(state: AlertState | None, received: Received, policy: AlertsPolicy) -> Sequence[Fact]:
     event = received.event
     if isinstance(event, SilenceRequested | SilenceEndRequested):
-        return silences.decide(received, policy.silences)
+        return silences.decide(received, policy.silences_of(received.envelope.workspace))
     if type(event) is not AlertReceived:
         return ()
     if received.duplicate:
@@ -98,4 +99,7 @@ ALERTS: Final[Domain[AlertState, AlertsPolicy]] = Domain(
     next_due=next_due,
     fold_key=fold_key,
     fold=fold,
+    effects=effects,
+    amending=silences.AMENDING,
+    amended=silences.amended,
 )

@@ -83,6 +83,12 @@ class Run(Protocol[Folded]):
     def finish(self) -> tuple[Fact, Folded]: ...
 
 
+def replaced(body: Mapping[str, Any], received: Received) -> Mapping[str, Any]:
+    """A policy that was activated replaces the one before."""
+    activated: Mapping[str, Any] = received.event.body
+    return activated
+
+
 def no_run(state: Any, received: Received, policy: Any) -> None:
     return None
 
@@ -96,6 +102,8 @@ class Domain(Generic[State, Policy]):
     evolve: the state after a fact; folding all facts of an entity gives its state.
     next_due: when the entity wants to be woken, Unix ms, or None.
     fold_key / fold: consecutive facts of one entity with the same key (not None) become one.
+    amending: events besides PolicyActivated that change the policy of a partition, which hears of them like of that.
+    amended: the body of the policy after such an event, or after another one was activated.
     run: begins to take this and further events of an entity in one go; None where it is decided by itself.
     """
 
@@ -111,4 +119,6 @@ class Domain(Generic[State, Policy]):
     fold_key: Callable[[Fact], Hashable | None]
     fold: Callable[[Sequence[Any]], Fact]
     effects: Callable[[Fact], Sequence[Effect]] = no_effects
+    amending: frozenset[type[Any]] = frozenset()
+    amended: Callable[[Mapping[str, Any], Received], Mapping[str, Any]] = replaced
     run: Callable[[State, Received, Policy], Run[State] | None] = no_run

@@ -5,7 +5,6 @@ They reach every partition as part of its policy (``amended``), since every part
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -75,28 +74,27 @@ def looked_at_again(silences: Sequence[Silence], suppressed_by: Iterable[str], h
 # --- as part of the policy ------------------------------------------------------------------------------------------
 
 
-def amended(body: Mapping[str, Any], event: Any, now: int) -> dict[str, Any] | None:
-    """The body of the policy after a silence was asked for or ended; None when the event is no such thing.
+AMENDING: Final = frozenset({SilenceRequested, SilenceEndRequested})
 
-    Those over before ``now`` are left out, so that the policy does not grow.
-    """
+
+def amended(body: Mapping[str, Any], received: Received) -> Mapping[str, Any]:
+    """The body of the policy after a silence was asked for or ended, or after another file was activated: silences do
+    not come from the file and stay. Those that are over are left out, so that the policy does not grow."""
+    event = received.event
+    silences: dict[str, tuple[Silence, ...]] = msgspec.convert(body.get("silences", {}), dict[str, tuple[Silence, ...]])
+    workspace = received.envelope.workspace
     if isinstance(event, SilenceRequested):
-        gone, new = event.silence.silence_id, [msgspec.to_builtins(event.silence)]
+        silences[workspace] = (*_without(silences, workspace, event.silence.silence_id), event.silence)
     elif isinstance(event, SilenceEndRequested):
-        gone, new = event.silence_id, list[Any]()
+        silences[workspace] = _without(silences, workspace, event.silence_id)
     else:
-        return None
-    kept = [one for one in _silences(body) if one.silence_id != gone and not _over(one, now)]
-    return {**body, "silences": [*map(msgspec.to_builtins, kept), *new]}
+        body = event.body
+    lasting = {name: tuple(one for one in known if not _over(one, received.now)) for name, known in silences.items()}
+    return {**body, "silences": msgspec.to_builtins({name: known for name, known in lasting.items() if known})}
 
 
-@functools.lru_cache(8)
-def _decoded(encoded: bytes) -> tuple[Silence, ...]:
-    return msgspec.json.decode(encoded, type=tuple[Silence, ...])
-
-
-def _silences(body: Mapping[str, Any]) -> tuple[Silence, ...]:
-    return _decoded(msgspec.json.encode(body.get("silences", ())))
+def _without(silences: Mapping[str, Sequence[Silence]], workspace: str, silence_id: str) -> tuple[Silence, ...]:
+    return tuple(one for one in silences.get(workspace, ()) if one.silence_id != silence_id)
 
 
 def _over(silence: Silence, now: int) -> bool:

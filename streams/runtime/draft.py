@@ -5,7 +5,7 @@ A record that cannot be read or decided is set aside as a dead letter, alone; th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -112,6 +112,8 @@ class Draft:
         if type(event) is self._policy_event:
             self.settle()  # what was counted so far was counted under the policy before
             self._activate(record.key, received)
+        elif type(event) in self.domain.amending:
+            self._amend(record.key, received)
         else:
             self._apply(record.key, received)
         if hashed is not None and not duplicate:
@@ -169,11 +171,10 @@ class Draft:
         return entity
 
     def _activate(self, key: bytes, received: Received) -> None:
-        event = received.event
-        if event.version == (self.policy or self.state.active_policy).version:
+        event, active = received.event, self.policy or self.state.active_policy
+        if event.version == active.version:
             return
-        self._policy = self.domain.policy(event.body)
-        self.policy = ActivePolicy(event.version, event.body)
+        self._govern(event.version, self.domain.amended(active.body, received))
         applied = self.domain.facts[f"tocsin.{self.domain.name}.PolicyApplied.v1"]
         fact = applied(
             entity=received.entity,
@@ -183,6 +184,20 @@ class Draft:
             body=event.body,
         )
         self.facts.setdefault(key, []).append(Decided(key, received.envelope, fact))
+
+    def _amend(self, key: bytes, received: Received) -> None:
+        """Decides an event under the policy before it, then changes that policy; one heard before changes nothing."""
+        self.settle()
+        active = self.policy or self.state.active_policy
+        body = active.body if received.duplicate else self.domain.amended(active.body, received)
+        self.domain.policy(body)  # one that cannot be read is set aside before anything is kept of it
+        self._apply(key, received)
+        if body is not active.body:
+            self._govern(active.version, body)
+
+    def _govern(self, version: str, body: Mapping[str, Any]) -> None:
+        self._policy = self.domain.policy(body)
+        self.policy = ActivePolicy(version, dict(body))
 
     def _apply(self, key: bytes, received: Received) -> None:
         """Decides one event, alone or in the run of its entity; a run that cannot take it ends before."""

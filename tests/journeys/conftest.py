@@ -22,8 +22,13 @@ def installation(session_directory: Path) -> Iterator[Installation]:
     policy.write_text(
         "reopen_within: 24h\nsources:\n  impatient:\n    reopen_within: 1s\n  never:\n    reopen_within: never\n"
     )
+    grouping = directory / "grouping.yaml"
+    grouping.write_text((Path(__file__).parents[2] / "deploy" / "grouping.yaml").read_text())
     installed = Installation(
-        directory, TICKETS_CONFIG_PATH=str(policy), ALERTMANAGER_WEBHOOK_SECRET=ALERTMANAGER_SECRET
+        directory,
+        TICKETS_CONFIG_PATH=str(policy),
+        GROUPING_CONFIG_PATH=str(grouping),
+        ALERTMANAGER_WEBHOOK_SECRET=ALERTMANAGER_SECRET,
     )
     installed.start()
     assert installed.output[-1].startswith("tocsin is ready"), installed.output

@@ -8,11 +8,16 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tocsin.events import alerts, documents, tickets
+from tocsin.events import alerts, documents, incidents, tickets
 from tocsin.events.topics import topics
 
 ROOT = Path(__file__).parents[2]
-TYPES = {**tickets.EVENTS, **tickets.FACTS, **alerts.EVENTS, **alerts.FACTS}
+TYPES = {
+    name: cls
+    for domain in (tickets, alerts, incidents)
+    for registry in (domain.EVENTS, domain.FACTS)
+    for name, cls in registry.items()
+}
 REMEDY = "the events changed: run 'make docs' and look at the difference"
 
 

@@ -9,10 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.events import alerts, tickets
+from tocsin.events import alerts, incidents, tickets
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
-TYPES: dict[str, type[Any]] = {**tickets.EVENTS, **tickets.FACTS, **alerts.EVENTS, **alerts.FACTS}
+TYPES: dict[str, type[Any]] = {
+    name: cls
+    for domain in (tickets, alerts, incidents)
+    for registry in (domain.EVENTS, domain.FACTS)
+    for name, cls in registry.items()
+}
 
 
 def test_every_type_has_a_golden_file() -> None:

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from tocsin import __version__
-from tocsin.cli import database, dead_letters, doctor, keys, projections, roles, send, sources, status, topics
+from tocsin.cli import backtest, database, dead_letters, doctor, keys, projections, roles, send, sources, status, topics
 from tocsin.errors import StartError
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
 for module in (roles, database, topics, status, doctor):
     module.register(app)
 for name, group in (
+    ("backtest", backtest),
     ("keys", keys),
     ("dlq", dead_letters),
     ("projections", projections),

@@ -92,15 +92,19 @@ def _jars(_: Settings) -> Iterator[Finding]:
 
 
 def _configuration(current: Settings) -> Iterator[Finding]:
+    from tocsin.grouping_policy import read_grouping_policy
     from tocsin.policies import read_tickets_policy
 
-    path = current.tickets_config_path
-    try:
-        read_tickets_policy(path)
-    except (OSError, ValueError) as error:
-        yield f"TICKETS_CONFIG_PATH {path}", str(error)
-    else:
-        yield f"TICKETS_CONFIG_PATH {path}", ""
+    for name, path, read in (
+        ("TICKETS_CONFIG_PATH", current.tickets_config_path, read_tickets_policy),
+        ("GROUPING_CONFIG_PATH", current.grouping_config_path, read_grouping_policy),
+    ):
+        try:
+            read(path)
+        except (OSError, ValueError) as error:
+            yield f"{name} {path}", str(error)
+        else:
+            yield f"{name} {path}", ""
 
 
 def _installed(name: str, find: Callable[[], str]) -> Iterator[Finding]:

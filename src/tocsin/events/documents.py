@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.events import alerts, tickets
+from tocsin.events import alerts, incidents, tickets
 from tocsin.events.topics import Topic, events_topic, facts_topic, topics
 
 # One line per domain: the registries of what comes in and of what was decided.
@@ -21,6 +21,8 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
     facts_topic("tickets"): tickets.FACTS,
     events_topic("alerts"): alerts.EVENTS,
     facts_topic("alerts"): alerts.FACTS,
+    events_topic("incidents"): incidents.EVENTS,
+    facts_topic("incidents"): incidents.FACTS,
 }
 _REFERENCES: Final = "#/components/schemas/{name}"
 _ACTIONS: Final = ("send", "receive")
@@ -198,6 +200,7 @@ def _type_name(annotation: object) -> str:
         "tocsin.events.commands.",
         "tocsin.events.tickets.",
         "tocsin.events.alerts.",
+        "tocsin.events.incidents.",
     ):
         text = text.replace(prefix, "")
     return f"`{text}`".replace("|", "\\|")

@@ -115,7 +115,7 @@ class SplitRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
 # --- events: what incidents say to each other ------------------------------------------------------------------------
 
 
-class Member(msgspec.Struct, frozen=True, array_like=True, gc=False):
+class Member(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An alert of an incident as it is handed over; ``alert_id`` names its newest episode."""
 
     alert_id: str

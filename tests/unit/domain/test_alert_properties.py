@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -135,3 +136,13 @@ def test_I2_folded_repeats_give_the_same_state_and_the_same_sums(history: list[t
     assert sum(getattr(fact, "deliveries_added", 0) for fact in folded) == sum(
         getattr(fact, "deliveries_added", 0) for fact in story.facts
     )
+
+
+def test_state_stays_small() -> None:
+    """At most 1.5 KB while it lives, a fraction of that once it is over."""
+    story = Story()
+    for minute in range(40):
+        story.hear(word("triggered" if minute % 2 == 0 else "resolved", minute, f"2026-03-14T09:26:{minute:02}Z"))
+    over = len(msgspec.json.encode(story.state))
+    story.hear(msgspec.structs.replace(word("triggered", 50), title="x" * 500, service="shop"))
+    assert (over < 1000, len(msgspec.json.encode(story.state)) < 1536) == (True, True)
