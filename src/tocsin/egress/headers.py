@@ -32,6 +32,11 @@ def reserved(name: str) -> bool:
     return lower in _OURS or lower.startswith(_OUR_PREFIXES)
 
 
+def sendable(name: str, value: str) -> bool:
+    """Whether it can be put on the wire without breaking out of its line."""
+    return bool(_TOKEN.fullmatch(name) and _VALUE.fullmatch(value))
+
+
 def check_headers(headers: Mapping[str, str]) -> list[Refusal]:
     """Everything that is wrong; ``at`` is the header's name."""
     found: list[Refusal] = []
