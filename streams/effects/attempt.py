@@ -132,7 +132,7 @@ class Sender:
     async def _exchange(
         self, request: OutgoingRequest, destination: Destination, address: str, connect_seconds: float, seen: _Seen
     ) -> None:
-        connections.admit(address)
+        connections.admit(address, destination.port)
         seen.address = address
         async with self._session.request(
             request.method,

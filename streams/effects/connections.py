@@ -28,12 +28,12 @@ _READ_BUFFER: Final = 16 * 1024
 _SKIPPED: Final = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 _NEVER: Final = 1e9
 
-_admitted: contextvars.ContextVar[str] = contextvars.ContextVar("admitted", default="")
+_admitted: contextvars.ContextVar[tuple[str, int]] = contextvars.ContextVar("admitted", default=("", 0))
 
 
-def admit(address: str) -> None:
-    """From here on this task may dial this address, and no other."""
-    _admitted.set(address)
+def admit(address: str, port: int) -> None:
+    """From here on this task may dial this address and port, and no other."""
+    _admitted.set((address, port))
 
 
 def session(tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
@@ -74,7 +74,7 @@ def dialled(destination: Destination, address: str) -> URL:
 
 def _socket(info: tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int]]) -> socket.socket:
     family, kind, protocol, _, address = info
-    if address[0] != _admitted.get():
+    if address[:2] != _admitted.get():
         raise PermissionError("an address that was not admitted was about to be dialled")
     made = socket.socket(family, kind, protocol)
     made.setblocking(False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -91,6 +91,24 @@ class Sink:
         self.requests.append(received)
         await self._answer(received, writer)
         await writer.drain()
+
+
+class MemoryNames:
+    """Answers in turn, the last one for ever; ``asked`` tells the names."""
+
+    def __init__(self, *answers: Sequence[str] | Exception) -> None:
+        self._answers = list(answers)
+        self.asked: list[str] = []
+
+    async def addresses(self, host: str, workspace: str) -> Sequence[str]:
+        self.asked.append(host)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def close(self) -> None:
+        pass
 
 
 @contextlib.contextmanager

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import aiohttp
 import pytest
 
-from tests.stages.sinks import Sink
-from tests.stages.test_delivery_attempts import NOW, MemoryNames
-from tests.unit.egress.test_urls import INTERNAL, ODD
+from tests.stages.attempts import NOW
+from tests.stages.sinks import MemoryNames, Sink
+from tests.unit.egress.given import INTERNAL, ODD
 from tocsin.egress.policy import EgressPolicy, parse
 from tocsin.streams.effects import connections
 from tocsin.streams.effects.attempt import Sender
@@ -137,12 +137,15 @@ async def test_J9_the_operators_destination_is_closed_to_users() -> None:
 
 async def test_J9_the_session_dials_nothing_that_was_not_admitted() -> None:
     async with Sink() as sink, connections.session(None) as session:
-        connections.admit("127.0.0.2")
+        connections.admit("127.0.0.2", sink.port)
         for url in (sink.url(), sink.url("localhost")):
             with pytest.raises(aiohttp.ClientConnectorError):
                 await session.get(url)
+        connections.admit("127.0.0.1", sink.port + 1)
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await session.get(sink.url())
         assert sink.accepted == 0
-        connections.admit("127.0.0.1")
+        connections.admit("127.0.0.1", sink.port)
         async with session.get(sink.url()) as response:
             assert response.status == 200
 
@@ -151,7 +154,7 @@ async def test_J9_what_one_attempt_admits_another_cannot_dial() -> None:
     async with Sink() as sink, connections.session(None) as session:
 
         async def admits(address: str) -> int:
-            connections.admit(address)
+            connections.admit(address, sink.port)
             await asyncio.sleep(0.01)
             async with session.get(sink.url()) as response:
                 return response.status
