@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Final, Literal, NamedTuple, get_args
 from zoneinfo import ZoneInfo
 
@@ -35,31 +36,33 @@ def next_after(
     expression: CronExpression, zone: ZoneInfo, after_utc: datetime, dst: DstPolicy = "vixie"
 ) -> datetime | None:
     """The first slot strictly later than ``after_utc``, in UTC; None when there is none up to the last year."""
-    policy = None if expression.wildcard else dst
-    begin = max(unix_seconds(after_utc) + 1, _BEGINNING)
-    while begin < _END:
-        piece = _piece(zone, begin)
-        found = _first(expression, piece, begin, policy)
-        if found is not None:
-            return moment_at(found)
-        if piece.ending is None:
-            local = next_local(expression, begin + piece.offset)
-            if local is None:
-                return None
-            begin = max(piece.end, local - piece.offset - _REACH)
-        else:
-            begin = piece.end
-    return None
+    return next((moment_at(slot) for slot in _slots(expression, zone, after_utc, dst)), None)
 
 
 def slots_between(
     expression: CronExpression, zone: ZoneInfo, after_utc: datetime, until_utc: datetime, dst: DstPolicy = "vixie"
 ) -> Iterator[datetime]:
     """The slots later than ``after_utc`` and not later than ``until_utc``, in order."""
-    slot = next_after(expression, zone, after_utc, dst)
-    while slot is not None and slot <= until_utc:
-        yield slot
-        slot = next_after(expression, zone, slot, dst)
+    moments = (moment_at(slot) for slot in _slots(expression, zone, after_utc, dst))
+    return takewhile(lambda moment: moment <= until_utc, moments)
+
+
+def _slots(expression: CronExpression, zone: ZoneInfo, after_utc: datetime, dst: DstPolicy) -> Iterator[int]:
+    policy = None if expression.wildcard else dst
+    begin = max(unix_seconds(after_utc) + 1, _BEGINNING)
+    while begin < _END:
+        piece = _piece(zone, begin)
+        slot = _first(expression, piece, begin, policy)
+        if slot is None and piece.ending is None:
+            local = next_local(expression, begin + piece.offset)
+            if local is None:
+                return
+            begin = max(piece.end, local - piece.offset - _REACH)
+            continue
+        while slot is not None:
+            yield slot
+            slot = _first(expression, piece, slot + 1, policy)
+        begin = piece.end
 
 
 class _Piece(NamedTuple):
