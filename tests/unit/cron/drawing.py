@@ -43,12 +43,19 @@ def drawn(random: Random, near: date) -> Drawn:
     return Drawn(text, frozenset(minutes), frozenset(hours), day, minute[0] == "*" or hour[0] == "*")
 
 
+FORMS = ("*", "*/n", "a", "a", "a", "a-b", "a-b/n", "a/n", "*,a")
+
+
 def _numbers(random: Random, whole: range, liked: list[int]) -> tuple[str, set[int]]:
-    form = random.choice(["*", "*/n", "a", "a", "a", "a-b", "a-b/n", "a/n", "list", "list", "*,a"])
-    if form == "list":
-        parts = [_numbers(random, whole, liked) for _ in range(random.randint(2, 4))]
-        parts.sort(key=lambda part: part[0][0] == "*")  # a star in the middle does not make a wildcard
-        return ",".join(text for text, _ in parts), set().union(*(values for _, values in parts))
+    if random.random() < 0.8:
+        return _item(random, whole, liked)
+    parts = [_item(random, whole, liked) for _ in range(random.randint(2, 4))]
+    parts.sort(key=lambda part: part[0][0] == "*")  # a star that is not the first item does not make a wildcard
+    return ",".join(text for text, _ in parts), set().union(*(values for _, values in parts))
+
+
+def _item(random: Random, whole: range, liked: list[int]) -> tuple[str, set[int]]:
+    form = random.choice(FORMS)
     first, other, step = random.choice(liked), random.choice(liked), random.choice([1, 2, 3, 5, 7, 15, 30])
     first, last = sorted((first, other)) if "-" in form else (first, other)
     meanings = {
@@ -73,7 +80,8 @@ def _month(random: Random, near: date) -> tuple[str, DayMatch]:
 
 
 def _by_date(random: Random, near: date) -> tuple[str, DayMatch]:
-    number = (near + random.randint(-1, 1) * DAY).day
+    about = near + random.randint(-1, 1) * DAY
+    number = about.day if about.month == near.month else near.day  # in a month with that day
     other = random.randint(1, 31)
     return random.choice(
         [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -90,6 +90,14 @@ def test_J6_a_run_of_its_own_right_after_the_gap_is_not_doubled() -> None:
     assert local("30 2,3 * * *", *BERLIN_GAP, 2) == ["03-29 03:00+02", "03-29 03:30+02"]
     assert local("0 2,3 * * *", *BERLIN_GAP, 2) == ["03-29 03:00+02", "03-30 02:00+02"]
     assert local("0 2,3 * * *", *BERLIN_GAP, 2, "shift") == ["03-29 03:00+02", "03-30 02:00+02"]
+
+
+@pytest.mark.parametrize("minutes", range(0, 240, 7))
+def test_J6_once_sees_a_repeated_hour_that_begins_days_later(minutes: int) -> None:
+    """However far away the change is, the first pass is left to the second."""
+    after = utc("2026-10-23 04:00") - timedelta(minutes=minutes)
+    expected = utc("2026-10-25 01:30")
+    assert next_after(parse("30 2 25 10 *"), zone("Europe/Berlin"), after, "once") == expected
 
 
 def test_J6_seconds_through_clock_changes() -> None:

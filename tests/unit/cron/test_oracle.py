@@ -29,7 +29,7 @@ ZONES = (
 )
 EXPRESSIONS = 60
 YEAR = 2025
-MARGIN = timedelta(hours=30)
+MARGIN = timedelta(hours=18)
 
 
 @cache
@@ -74,9 +74,9 @@ def test_J6_slots_are_those_of_the_oracle(key: str) -> None:
 @pytest.mark.parametrize("policy", [policy for policy in DST_POLICIES if policy != "vixie"])
 @pytest.mark.parametrize("key", ZONES)
 def test_J6_every_policy_is_that_of_the_oracle(key: str, policy: DstPolicy) -> None:
-    cases = [(walk, one) for change, walk in walks(key, YEAR, YEAR) for one in draws(key, change, EXPRESSIONS // 2)]
+    cases = [(walk, one) for change, walk in walks(key, YEAR, YEAR) for one in draws(key, change, EXPRESSIONS // 3)]
     fixed = [(walk, one) for walk, one in cases if not one.wildcard]
-    assert len(fixed) > EXPRESSIONS // 4
+    assert len(fixed) > EXPRESSIONS // 6
     assert [found for walk, one in fixed if (found := difference(key, walk, one, policy))] == []
 
 
@@ -85,7 +85,7 @@ def test_J6_every_policy_is_that_of_the_oracle(key: str, policy: DstPolicy) -> N
 )
 @pytest.mark.parametrize("policy", DST_POLICIES)
 def test_J6_zones_that_moved_are_those_of_the_oracle(key: str, year: int, policy: DstPolicy) -> None:
-    cases = [(walk, one) for change, walk in walks(key, year, year) for one in draws(key, change, EXPRESSIONS)]
+    cases = [(walk, one) for change, walk in walks(key, year, year) for one in draws(key, change, EXPRESSIONS // 4)]
     assert cases
     assert [found for walk, one in cases if (found := difference(key, walk, one, policy))] == []
 
