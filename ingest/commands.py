@@ -10,10 +10,11 @@ import hashlib
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import orjson
 
 from tocsin.ingest.publish import Publisher
-from tocsin.ingest.records import Request, envelope, keyed_id, new_ids, record
+from tocsin.ingest.records import Request, envelope, keyed_id, new_ids, record, spread
 from tocsin.ingest.waiting import Outcomes
 from tocsin.outcomes import Answered, Outcome, answer_of
 from tocsin.problems import Problem
@@ -21,7 +22,10 @@ from tocsin.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One thing asked of one entity. ``event`` is a contract of ``domain``; the rest is the HTTP request."""
+    """One thing asked of one entity. ``event`` is a contract of ``domain``; the rest is the HTTP request.
+
+    everywhere: what every other partition of the domain is to hear with it, when it concerns them all.
+    """
 
     domain: str
     entity: str
@@ -30,6 +34,7 @@ class Command:
     path: str
     body: bytes = b""
     idempotency_key: str = ""
+    everywhere: Any | None = None
 
     @property
     def digest(self) -> str:
@@ -62,9 +67,12 @@ class Commands:
             request_digest=command.digest,
         )
         with self.outcomes.expected(request.workspace, event_id) as woken:
-            await self.publisher.publish(
-                record(command.domain, command.entity, command.event, attributes, self.partitions)
-            )
+            asked = record(command.domain, command.entity, command.event, attributes, self.partitions)
+            if command.everywhere is None:
+                await self.publisher.publish(asked)
+            else:
+                silent = msgspec.structs.replace(attributes, outcome="", request_digest="")
+                await self.publisher.publish_all([asked, *spread(asked, command.everywhere, silent, self.partitions)])
             found = await self.outcomes.within(self.wait_seconds, woken, request.workspace, event_id)
         return _replay(found, command) if found else _later(event_id)
 

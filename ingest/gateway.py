@@ -22,7 +22,9 @@ from tocsin.ingest.publish import Publisher
 from tocsin.ingest.routes import (
     failures,
     failures_documentation,
+    incidents,
     pagerduty,
+    silences,
     sns,
     tickets,
     webhooks,
@@ -57,6 +59,8 @@ class Gateway:
         app.component_schemas |= failures_documentation.component_schemas()
         commands = Commands(self.publisher, self.outcomes, self.partitions, self.wait_seconds)
         app.include_router(tickets.router(commands))
+        app.include_router(incidents.router(commands))
+        app.include_router(silences.router(commands))
         taking = Webhooks(self.publisher, self.partitions, self.sources)
         app.include_router(webhooks.router(webhooks.WebhookRoutes(taking, self.authenticator)))
         app.include_router(sns.router(sns.SnsRoute(taking)))

@@ -67,6 +67,13 @@ def record(domain: str, entity: str, event: object, attributes: Envelope, partit
     return Record(*routing(domain, attributes.workspace, entity, partitions), encode(event), to_headers(attributes))
 
 
+def spread(asked: Record, event: object, attributes: Envelope, partitions: int) -> list[Record]:
+    """The same key with another event for every partition but that of ``asked``."""
+    value, headers = encode(event), to_headers(attributes)
+    others = (one for one in range(partitions) if one != asked.partition)
+    return [Record(asked.topic, partition, asked.key, value, headers) for partition in others]
+
+
 @functools.lru_cache(16_384)  # one entity is heard of again and again
 def routing(domain: str, workspace: str, entity: str, partitions: int) -> tuple[str, int, bytes]:
     """Where the events of an entity go: topic, partition and key."""

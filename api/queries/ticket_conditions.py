@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, cast, exists, func, literal, select
 from sqlalchemy.dialects.postgresql import TSQUERY
 
-from tocsin.api.queries.ticket_filter import RANKS, TicketFilter
+from tocsin.api.queries.parameters import RANKS
+from tocsin.api.queries.ticket_filter import TicketFilter
 from tocsin.events.vocabulary import TICKET_STATUSES
 from tocsin.projections.tables import ticket_counts, ticket_search, tickets
 from tocsin.projections.tables.ticket_search import search_query

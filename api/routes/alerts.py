@@ -1,40 +1,40 @@
-"""``GET /alerts`` and ``GET /alerts/{id}``."""
+"""``GET /alerts``, ``/alerts/facets``, ``/alerts/export`` and ``/alerts/{id}``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 
-from tocsin.api.documents import Alert, AlertDetail, AlertPage
-from tocsin.api.queries import alerts
-from tocsin.api.queries.alerts import AlertQuery
+from tocsin.api.alert_documents import Alert, AlertDetail, AlertPage
+from tocsin.api.incident_documents import Facets
+from tocsin.api.queries import alerts, export, facets
+from tocsin.api.queries.alert_filter import AlertFilter, AlertQuery, Sort
 from tocsin.api.queries.reader import Reader
-from tocsin.api.routes.tickets import matches
+from tocsin.api.routes.exports import EXPORTED, exported
+from tocsin.api.routes.paging import IF_NONE_MATCH, JSON, LISTED, SHOWN, entity_response, page_response
 from tocsin.authentication import Reader as ReadingPrincipal
 from tocsin.problems import not_found, responses
 from tocsin.projections.tables import alert_document
 from tocsin.projections.tables.tickets import instant
 
-JSON: Final = "application/json"
-_LISTED: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "A page, newest first unless sorted otherwise",
-        "headers": {"X-Total-Count": {"description": "Rows of the whole list", "schema": {"type": "integer"}}},
-    }
-}
-_SHOWN: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "The alert",
-        "headers": {"ETag": {"description": "The version, quoted", "schema": {"type": "string"}}},
-    },
-    304: {"description": "It is still at the version of `If-None-Match`"},
-}
 AlertId = Annotated[
     str, Path(max_length=200, description="Id of the alert", examples=["a_ldccopes6uacahgduvspztpl34-1"])
 ]
+_FACETS: Final[facets.Facets] = {
+    name: alerts.ALERTS.table.columns[name]
+    for name in ("status", "severity", "source", "service", "team", "environment")
+}
+
+
+class AlertExport(AlertFilter):
+    """A whole filtered list as a file."""
+
+    format: Literal["csv", "json"] = "json"
+    sort: Sort = "-created_at"
 
 
 def router(reader: Reader) -> APIRouter:
@@ -45,26 +45,48 @@ def router(reader: Reader) -> APIRouter:
         operation_id="list_alerts",
         summary="List alerts",
         response_model=AlertPage | list[Alert],
-        responses=_LISTED | responses(403, 422),
+        responses=LISTED | responses(403, 422),
     )
-    async def list_alerts(query: Annotated[AlertQuery, Query()], principal: ReadingPrincipal) -> Response:
+    async def list_alerts(
+        query: Annotated[AlertQuery, Query()], request: Request, principal: ReadingPrincipal
+    ) -> Response:
         async with reader.connection() as connection:
-            page = await alerts.page(connection, principal.workspace, query)
-        items = [alert_document(row) for row in page.rows]
-        body: Any = items
-        if query.shape == "page":
-            body = {"items": items, "total": page.total, "limit": query.limit, "offset": query.offset}
-        return Response(orjson.dumps(body), headers={"X-Total-Count": str(page.total)}, media_type=JSON)
+            page, incidents = await alerts.page(connection, principal.workspace, query)
+        items = [_document(row, incidents.get(row["alert_id"])) for row in page.rows]
+        return page_response(request, query, page, items)
+
+    @found.get(
+        "/alerts/facets",
+        operation_id="count_alerts",
+        summary="How many alerts have which status, severity, source, service, team and environment",
+        response_model=Facets,
+        responses=responses(403, 422),
+    )
+    async def count_alerts(query: Annotated[AlertFilter, Query()], principal: ReadingPrincipal) -> Response:
+        async with reader.connection() as connection:
+            counted = await facets.count(
+                connection, principal.workspace, alerts.ALERTS, _FACETS, alerts.conditions, query
+            )
+        return Response(orjson.dumps({"facets": counted}), media_type=JSON)
+
+    @found.get(
+        "/alerts/export",
+        operation_id="export_alerts",
+        summary="All alerts of a filter, as JSON or CSV",
+        response_class=StreamingResponse,
+        responses=EXPORTED | responses(403, 422),
+    )
+    async def export_alerts(query: Annotated[AlertExport, Query()], principal: ReadingPrincipal) -> Response:
+        pages = export.rows(reader, alerts.ALERTS, alerts.conditions(principal.workspace, query), query.sort)
+        return await exported(pages, "alerts", query.format, alert_document, list(Alert.model_fields))
 
     @found.get(
         "/alerts/{alert_id}",
         operation_id="get_alert",
         summary="One alert with its history and the explanation of its key",
         response_model=AlertDetail,
-        responses=_SHOWN | responses(403, 404),
-        openapi_extra={
-            "parameters": [{"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}]
-        },
+        responses=SHOWN | responses(403, 404),
+        openapi_extra=IF_NONE_MATCH,
     )
     async def get_alert(alert_id: AlertId, request: Request, principal: ReadingPrincipal) -> Response:
         if "\x00" in alert_id:
@@ -73,16 +95,19 @@ def router(reader: Reader) -> APIRouter:
             shown = await alerts.detail(connection, principal.workspace, alert_id)
         if shown is None:
             raise not_found("alert")
-        etag = f'"{shown.row["version"]}"'
         # a context that has not arrived yet would otherwise never be asked for again
         complete = shown.payload is not None or not shown.row["context_digest"] or shown.row["context"] is not None
-        headers = {"ETag": etag} if complete else {}
-        if complete and matches(request.headers.get("if-none-match", ""), etag):
-            return Response(status_code=304, headers=headers)
-        body = alert_document(shown.row, shown.payload) | {"history": [_history_entry(row) for row in shown.history]}
-        return Response(orjson.dumps(body), headers=headers, media_type=JSON)
+        body = _document(shown.row, shown.incident_id, shown.payload)
+        body["history"] = [_history_entry(row) for row in shown.history]
+        # its incident may change while the alert does not
+        version = f"{shown.row['version']}.{shown.incident_id}" if shown.incident_id else shown.row["version"]
+        return entity_response(request, body, version, complete=complete)
 
     return found
+
+
+def _document(row: Mapping[Any, Any], incident_id: str | None, payload: str | None = None) -> dict[str, Any]:
+    return alert_document(row, payload) | {"incident_id": incident_id}
 
 
 def _history_entry(row: Mapping[Any, Any]) -> dict[str, Any]:

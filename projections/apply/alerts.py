@@ -10,6 +10,7 @@ import msgspec
 
 from tocsin.events import alerts as contract
 from tocsin.events.topics import facts_topic
+from tocsin.projections.apply import silences
 from tocsin.projections.apply.facts import decision_labels, decoder, instant
 from tocsin.projections.projection import Changes, Item, Key, Projection, Rejected, Row
 from tocsin.projections.tables import alert_history, alerts, counters
@@ -20,7 +21,7 @@ _OPENED_COLUMNS: Final = tuple(columns_of(alerts))
 _CHANGED_COLUMNS: Final = (
     *("status", "resolved_at", "occurrences", "deliveries", "last_seen_at", "updated_at"),
     *("title", "message", "severity", "service", "team", "environment", "tags", "url"),
-    *("context", "context_digest", "verified_by", "version"),
+    *("context", "context_digest", "verified_by", "classification", "flapping", "suppressed_by", "version"),
 )
 _REPLACED: Final = ", ".join(f"{name} = excluded.{name}" for name in _OPENED_COLUMNS if name not in _KEY)
 _OPENED: Final = insert(
@@ -73,6 +74,10 @@ def _opened(fact: contract.AlertOpened) -> Columns:
         "resolved_at": None,
         "created_at": at,
         "updated_at": at,
+        "classification": _encode(fact.classification).decode(),
+        "grouping": _encode(fact.grouping).decode() if fact.grouping else None,
+        "flapping": fact.flapping,
+        "suppressed_by": _encode(fact.suppressed_by).decode(),
         **_latest(fact.latest),
     }
 
@@ -100,6 +105,19 @@ def _resolved(fact: contract.AlertResolved) -> Columns:
     }
 
 
+def _severity_changed(fact: contract.AlertSeverityChanged) -> Columns:
+    """The severity itself comes with the AlertRepeated beside it."""
+    return {"classification": _encode(fact.classification).decode(), "updated_at": instant(fact.at)}
+
+
+def _flapping_changed(fact: contract.FlappingChanged) -> Columns:
+    return {"flapping": fact.flapping, "updated_at": instant(fact.at)}
+
+
+def _suppression_changed(fact: contract.SuppressionChanged) -> Columns:
+    return {"suppressed_by": _encode(fact.suppressed_by).decode(), "updated_at": instant(fact.at)}
+
+
 def _latest(latest: contract.LatestWord) -> Columns:
     context = bytes(latest.context)
     return {
@@ -122,6 +140,9 @@ _COLUMNS: Final[Mapping[type[Any], Callable[[Any], Columns]]] = {
     contract.AlertRepeated: _repeated,
     contract.AlertAcknowledged: _acknowledged,
     contract.AlertResolved: _resolved,
+    contract.AlertSeverityChanged: _severity_changed,
+    contract.FlappingChanged: _flapping_changed,
+    contract.SuppressionChanged: _suppression_changed,
 }
 
 
@@ -133,12 +154,15 @@ class _Folding:
         self._opened: dict[Key, Columns] = {}
         self._changed: dict[Key, Columns] = {}
         self._history: list[Row] = []
+        self._silences = silences.Silences()
         self._decisions: Counter[tuple[str, str, int]] = Counter()
         self._rejected: list[Rejected] = []
 
     def add(self, item: Item) -> None:
         fact = item.body
-        if (read := _COLUMNS.get(type(fact))) is not None and not self._change(item, read):
+        if isinstance(fact, silences.FACTS):
+            self._silences.add(item)
+        elif (read := _COLUMNS.get(type(fact))) is not None and not self._change(item, read):
             return
         self._decisions[type(fact).__name__, fact.cause.rule, item.record.partition] += 1
 
@@ -162,14 +186,21 @@ class _Folding:
             self._rejected.append(Rejected(item, f"alert {fact.alert_id} was never opened"))
             return False
         if type(fact) is not contract.AlertRepeated:
-            self._remember(item)
+            self._remember(item, self._status(key))
         return True
 
-    def _remember(self, item: Item) -> None:
+    def _status(self, key: Key) -> str:
+        """Of an alert that is known, after what was folded so far."""
+        for known in (self._opened.get(key), self._changed.get(key), self._before.get(key)):
+            if known is not None and known.get("status") is not None:
+                return str(known["status"])
+        raise LookupError(f"alert {key} is not known")
+
+    def _remember(self, item: Item, status: str) -> None:
         fact, record = item.body, item.record
         kind, cause = type(fact).__name__, _encode(fact.cause).decode()
         where = item.workspace, fact.alert_id, record.partition, record.offset
-        self._history.append((*where, fact.at, kind, fact.status, cause))
+        self._history.append((*where, fact.at, kind, status, cause))
 
     def changes(self) -> Changes:
         opened = [(*key, *(columns[name] for name in _OPENED_COLUMNS[2:])) for key, columns in self._opened.items()]
@@ -179,7 +210,10 @@ class _Folding:
             for (kind, rule, partition), number in self._decisions.items()
         ]
         return Changes(
-            [(_OPENED, opened), (_CHANGED, changed), (_HISTORY, self._history), (_COUNTERS, decisions)],
+            [
+                *((_OPENED, opened), (_CHANGED, changed), (_HISTORY, self._history), (_COUNTERS, decisions)),
+                *self._silences.rows(),
+            ],
             self._rejected,
         )
 
@@ -199,7 +233,11 @@ def apply(items: Sequence[Item], before: Mapping[Key, Mapping[str, Any]]) -> Cha
 
 
 def subject(fact: Any) -> str:
-    return str(getattr(fact, "alert_id", "") or fact.entity)
+    """Commands are about silences, all other facts about alerts."""
+    if isinstance(fact, contract.SilenceCreated):
+        return fact.silence.silence_id
+    named = (getattr(fact, name, "") for name in ("alert_id", "silence_id", "subject_id"))
+    return str(next(filter(None, named), fact.entity))
 
 
 ALERTS: Final = Projection(
@@ -209,4 +247,5 @@ ALERTS: Final = Projection(
     read,
     apply,
     subject,
+    silences.documents,
 )

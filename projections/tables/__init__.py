@@ -5,9 +5,17 @@ from __future__ import annotations
 from tocsin.projections.tables.administration import api_keys, outcomes, projection_errors, sources_secrets
 from tocsin.projections.tables.alerts import alert_document, alert_history, alerts
 from tocsin.projections.tables.counters import counters
+from tocsin.projections.tables.incidents import (
+    action_document,
+    incident_actions,
+    incident_alerts,
+    incident_document,
+    incidents,
+)
 from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metadata
 from tocsin.projections.tables.offsets import projection_offsets
 from tocsin.projections.tables.payloads import payloads
+from tocsin.projections.tables.silences import silence_document, silences
 from tocsin.projections.tables.ticket_counts import ticket_counts
 from tocsin.projections.tables.ticket_history import ticket_history
 from tocsin.projections.tables.ticket_occurrences import ticket_occurrences
@@ -17,17 +25,24 @@ from tocsin.projections.tables.tickets import document, tickets
 __all__ = [
     "ADMINISTRATION",
     "READ_MODEL",
+    "action_document",
     "alert_document",
     "alert_history",
     "alerts",
     "api_keys",
     "counters",
     "document",
+    "incident_actions",
+    "incident_alerts",
+    "incident_document",
+    "incidents",
     "metadata",
     "outcomes",
     "payloads",
     "projection_errors",
     "projection_offsets",
+    "silence_document",
+    "silences",
     "sources_secrets",
     "ticket_counts",
     "ticket_history",

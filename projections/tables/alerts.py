@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import BigInteger, Column, Computed, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from tocsin.projections.tables.metadata import READ_MODEL, Instant, VerbatimJson, metadata
 from tocsin.projections.tables.tickets import SEVERITY_RANK, instant
@@ -36,6 +37,16 @@ alerts: Final = Table(
     Column("context", VerbatimJson, comment="null also when over 4 KiB: then context_digest names the payload"),
     Column("context_digest", Text),
     Column("verified_by", Text, nullable=False),
+    Column(
+        "classification",
+        VerbatimJson,
+        nullable=False,
+        server_default="[]",
+        comment="which rule set which field, and why",
+    ),
+    Column("grouping", VerbatimJson, comment="the terms under which it joined an incident; null: under none"),
+    Column("flapping", Boolean, nullable=False, server_default="false"),
+    Column("suppressed_by", JSONB, nullable=False, server_default="[]", comment="silences that keep it quiet"),
     Column("occurrences", BigInteger, nullable=False),
     Column("deliveries", BigInteger, nullable=False),
     Column("started_at", Instant, nullable=False, comment="the sender's time"),
@@ -93,6 +104,10 @@ def alert_document(row: Mapping[Any, Any], context: str | None = None) -> dict[s
         "fingerprint_rule": row["fingerprint_rule"],
         "fingerprint_fields": orjson.Fragment(row["fingerprint_fields"]),
         "verified_by": row["verified_by"],
+        "classification": orjson.Fragment(row["classification"]),
+        "grouping": None if row["grouping"] is None else orjson.Fragment(row["grouping"]),
+        "flapping": row["flapping"],
+        "suppressed_by": orjson.Fragment(row["suppressed_by"]),
         "occurrences": row["occurrences"],
         "deliveries": row["deliveries"],
         "episode": row["episode"],

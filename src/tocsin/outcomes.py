@@ -92,6 +92,18 @@ class _Version(msgspec.Struct):
     version: int | None = None
 
 
+class _Silenced(msgspec.Struct):
+    class Silence(msgspec.Struct):
+        silence_id: str
+
+    silence: Silence
+
+
+class _Adopted(msgspec.Struct):
+    how: str
+    incident_id: str
+
+
 class _Caused(msgspec.Struct):
     class Cause(msgspec.Struct):
         offset: int
@@ -106,6 +118,22 @@ def _answer_document(outcome: Outcome) -> Answered:
     if version is None:
         version = msgspec.json.decode(outcome.fact, type=_Caused).cause.offset
     return Answered(200, outcome.document, {"ETag": f'"{version}"'})
+
+
+def _created(outcome: Outcome, location: str) -> Answered:
+    answered = _answer_document(outcome)
+    return Answered(201, answered.body, {**answered.headers, "Location": location})
+
+
+def _answer_silence(outcome: Outcome) -> Answered:
+    fact = msgspec.json.decode(outcome.fact, type=_Silenced)
+    return _created(outcome, f"/silences/{fact.silence.silence_id}")
+
+
+def _answer_adopted(outcome: Outcome) -> Answered:
+    """A merge changed an incident, a split made one."""
+    fact = msgspec.json.decode(outcome.fact, type=_Adopted)
+    return _created(outcome, f"/incidents/{fact.incident_id}") if fact.how == "split" else _answer_document(outcome)
 
 
 def _answer_nothing(_: Outcome) -> Answered:
@@ -123,7 +151,13 @@ _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
     "illegal_move": (409, "illegal-move", "The status cannot move there"),
     "newer_episode_unresolved": (409, "newer-episode-unresolved", "A newer ticket of this failure is unresolved"),
     "unresolved": (409, "unresolved", "The ticket is unresolved"),
-    "version_mismatch": (412, "version-mismatch", "The ticket changed meanwhile"),
+    "version_mismatch": (412, "version-mismatch", "It changed meanwhile"),
+    "merged": (409, "merged", "The incident was merged into another one"),
+    "merging": (409, "merging", "A merge is under way"),
+    "same_incident": (409, "same-incident", "It is the same incident"),
+    "not_a_member": (409, "not-a-member", "An alert does not belong to the incident"),
+    "nothing_left": (409, "nothing-left", "A split needs alerts on both sides"),
+    "too_many": (409, "too-many", "There are too many already"),
 }
 
 
@@ -148,6 +182,9 @@ _ANSWERS: Final[Mapping[str, Callable[[Outcome], Answered]]] = {
     "CommandRefused": _answer_refusal,
     "CommandUnchanged": _answer_unchanged,
     "TicketHidden": _answer_nothing,
+    "SilenceCreated": _answer_silence,
+    "SilenceEnded": _answer_nothing,
+    "AlertsAdopted": _answer_adopted,
 }
 
 

@@ -59,7 +59,7 @@ def _addressed(state: IncidentState, incident_id: str) -> Incident | None:
 
 def _join(telling: Telling, incident: Incident, event: AlertRaised, rule: str) -> Incident:
     alert, known = event.alert, incident.member(event.alert.alert_id)
-    if known == Member(alert.alert_id, alert.severity, active=True):
+    if known == Member(alert.alert_id, alert.severity, active=True, source=alert.source):
         return incident
     if known and episode_of(known.alert_id) > episode_of(alert.alert_id):
         telling.plain(contract.AlertIgnored, "newer_episode_known", alert_id=alert.alert_id)
@@ -73,7 +73,7 @@ def added(
     known = incident.member(alert.alert_id)
     new = known is None or known.alert_id != alert.alert_id
     after = msgspec.structs.replace(
-        incident.with_member(Member(alert.alert_id, alert.severity, active)),
+        incident.with_member(Member(alert.alert_id, alert.severity, active, alert.source)),
         alert_count=incident.alert_count + new,
         last_alert_at=max(incident.last_alert_at, alert.started_at),
     )

@@ -60,7 +60,9 @@ def _columns(state: IncidentState, fact: contract.IncidentFact) -> Incident:
 
 def _added(state: IncidentState, fact: contract.AlertAdded) -> IncidentState:
     alert = fact.alert
-    incident = _columns(state, fact).with_member(Member(alert.alert_id, alert.severity, fact.active))
+    incident = _columns(state, fact).with_member(Member(alert.alert_id, alert.severity, fact.active, alert.source))
+    if alert.source not in incident.sources:
+        incident = incident.with_sources((alert.source,))
     return state.with_incident(
         msgspec.structs.replace(
             incident, last_added=entity_of_numbered(alert.alert_id), reopen_within_ms=fact.reopen_within_ms
@@ -129,7 +131,7 @@ def _split_off(state: IncidentState, fact: contract.AlertsSplitOff) -> IncidentS
 def _adopted(state: IncidentState, fact: contract.AlertsAdopted) -> IncidentState:
     incident = _columns(state, fact)
     if incident.status != "CLOSED":
-        incident = with_adopted(incident, fact.members)
+        incident = with_adopted(incident, fact.members).with_sources(fact.sources)
     taking_over = "" if incident.taking_over == fact.from_incident_id else incident.taking_over
     # what was split off and came back with a merge is here again
     here = {entity_of_numbered(one.alert_id) for one in fact.members}

@@ -6,6 +6,7 @@ grows with its alerts, about 60 bytes each.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -25,7 +26,8 @@ class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One incident of a group. Times in Unix ms of logical time, ``last_alert_at`` as in the facts.
 
     last_added: the fingerprint entity whose alert was added last. merged_into: the incident that has its alerts.
-    taking_over: the incident whose alerts are on their way here. The block at the end is dropped when it is closed.
+    taking_over: the incident whose alerts are on their way here. sources: of all alerts it ever had, sorted.
+    The block at the end is dropped when it is closed.
     """
 
     number: int
@@ -49,6 +51,7 @@ class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
     service: str = ""
     team: str = ""
     environment: str = ""
+    sources: tuple[str, ...] = ()
 
     @property
     def active_alerts(self) -> int:
@@ -66,6 +69,9 @@ class Incident(msgspec.Struct, frozen=True, array_like=True, gc=False):
         if changed not in members:
             members.append(changed)
         return self.with_members(members)
+
+    def with_sources(self, sources: Iterable[str]) -> Incident:
+        return msgspec.structs.replace(self, sources=tuple(sorted({*self.sources, *sources} - {""})))
 
     def with_members(self, members: list[Member]) -> Incident:
         while len(members) > MEMBERS_KEPT and (over := next((one for one in members if not one.active), None)):
@@ -126,5 +132,5 @@ def highest(members: list[Member], otherwise: Severity) -> Severity:
 def stub(incident: Incident) -> Incident:
     """What is remembered of a closed incident."""
     return msgspec.structs.replace(
-        incident, members=(), last_added="", title="", service="", team="", environment="", taking_over=""
+        incident, members=(), last_added="", title="", service="", team="", environment="", sources=(), taking_over=""
     )

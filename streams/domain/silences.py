@@ -74,6 +74,8 @@ def looked_at_again(silences: Sequence[Silence], suppressed_by: Iterable[str], h
 # --- as part of the policy ------------------------------------------------------------------------------------------
 
 
+MAX_SILENCES: Final = 200
+"""So many last at once in a workspace: they are part of every partition's policy and asked of every alert."""
 AMENDING: Final = frozenset({SilenceRequested, SilenceEndRequested})
 
 
@@ -84,13 +86,19 @@ def amended(body: Mapping[str, Any], received: Received) -> Mapping[str, Any]:
     silences: dict[str, tuple[Silence, ...]] = msgspec.convert(body.get("silences", {}), dict[str, tuple[Silence, ...]])
     workspace = received.envelope.workspace
     if isinstance(event, SilenceRequested):
-        silences[workspace] = (*_without(silences, workspace, event.silence.silence_id), event.silence)
+        others = _without(silences, workspace, event.silence.silence_id)
+        if _admits(others, received.now):
+            silences[workspace] = (*others, event.silence)
     elif isinstance(event, SilenceEndRequested):
         silences[workspace] = _without(silences, workspace, event.silence_id)
     else:
         body = event.body
     lasting = {name: tuple(one for one in known if not _over(one, received.now)) for name, known in silences.items()}
     return {**body, "silences": msgspec.to_builtins({name: known for name, known in lasting.items() if known})}
+
+
+def _admits(silences: Iterable[Silence], now: int) -> bool:
+    return sum(not _over(one, now) for one in silences) < MAX_SILENCES
 
 
 def _without(silences: Mapping[str, Sequence[Silence]], workspace: str, silence_id: str) -> tuple[Silence, ...]:
@@ -107,6 +115,17 @@ def decide(received: Received, silences: Iterable[Silence]) -> Sequence[Fact]:
     if not event.recorded or received.duplicate:
         return ()
     common: dict[str, Any] = {"entity": received.entity, "at": received.at, "answers": received.answers()}
+    if isinstance(event, SilenceRequested) and not _admits(silences, received.now):
+        return (
+            CommandRefused(
+                cause=received.cause("too_many", limit=MAX_SILENCES),
+                subject_id=event.silence.silence_id,
+                command="create_silence",
+                reason="too_many",
+                detail=f"{MAX_SILENCES} silences last already; end one, or match more with one",
+                **common,
+            ),
+        )
     if isinstance(event, SilenceRequested):
         return (contract.SilenceCreated(cause=received.cause("silence_created"), silence=event.silence, **common),)
     if any(one.silence_id == event.silence_id and not _over(one, received.now) for one in silences):

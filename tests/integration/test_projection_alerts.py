@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tests.integration.test_projection_store import project, rows
 from tests.unit.domain.alert_story import Story, word
 from tocsin.api.queries import alerts as queries
-from tocsin.api.queries.alerts import AlertQuery
+from tocsin.api.queries.alert_filter import AlertQuery
 from tocsin.api.queries.reader import Reader
 from tocsin.events import alerts as contract
 from tocsin.events.identity import alert_entity, record_key
@@ -118,7 +118,7 @@ async def listed(connection: AsyncConnection, wanted: dict[str, str]) -> list[st
     found: list[str] = []
     while True:
         query = AlertQuery.model_validate({**wanted, "limit": 7, "offset": len(found)})
-        page = await queries.page(connection, "default", query)
+        page, _ = await queries.page(connection, "default", query)
         found += [row["alert_id"] for row in page.rows]
         if len(page.rows) < 7 or len(found) >= page.total:
             assert page.total == len(found)

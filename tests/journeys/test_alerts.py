@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import copy
-import json
 import uuid
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from tests.installation import Installation, eventually
-from tests.journeys.conftest import ALERTMANAGER_SECRET
+from tests.journeys.incidents import AUTHENTIC, GROUP
 
 pytestmark = pytest.mark.embedded
-
-GROUP = json.loads((Path(__file__).parents[1] / "data" / "webhooks" / "alertmanager" / "group.json").read_text())
-AUTHENTIC = {"authorization": f"Bearer {ALERTMANAGER_SECRET}"}
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import uuid
 from pathlib import Path
@@ -13,25 +12,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 
 from tests.installation import Installation, eventually
-from tests.journeys.conftest import ALERTMANAGER_SECRET
+from tests.journeys.incidents import send
 from tocsin.events.topics import facts_topic
 
 pytestmark = pytest.mark.embedded
-
-GROUP = json.loads((Path(__file__).parents[1] / "data" / "webhooks" / "alertmanager" / "group.json").read_text())
-AUTHENTIC = {"authorization": f"Bearer {ALERTMANAGER_SECRET}"}
-
-
-def send(client: httpx.Client, service: str, fingerprint: str, *, resolved: bool = False) -> None:
-    """One alert of a service, as Alertmanager reports it."""
-    group: dict[str, Any] = copy.deepcopy(GROUP)
-    alert = next(one for one in group["alerts"] if one["status"] == "firing")
-    alert["fingerprint"], alert["labels"]["service"] = fingerprint, service
-    if resolved:
-        alert["status"], alert["endsAt"] = "resolved", "2099-01-01T00:00:00Z"
-    group["alerts"] = [alert]
-    answer = client.post("/webhooks/alertmanager", json=group, headers=AUTHENTIC)
-    assert answer.status_code == 202, answer.text
 
 
 async def facts_about(kafka: str, service: str, wanted: str, *, count: int = 1) -> list[tuple[str, dict[str, Any]]]:

@@ -78,6 +78,7 @@ RefusalReason = Literal[
     "same_incident",  # an incident cannot be merged into itself → 409
     "not_a_member",  # an alert does not belong to the incident → 409
     "nothing_left",  # a split would leave no alert behind → 409
+    "too_many",  # the workspace has as many as it may have → 409
 ]
 
 

@@ -121,6 +121,7 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     alert_id: str
     severity: Severity
     active: bool = True
+    source: str = ""
 
 
 class MergeProposed(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -143,7 +144,7 @@ class MergeDeclined(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tru
 class AlertsHandedOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """The source gives its alerts to ``incident_id``: all of them (merge), or some to a new incident (split).
 
-    alert_count: how many episodes they are. The last block describes the new incident of a split.
+    alert_count: how many episodes they are; sources: whose. The last block describes the new incident of a split.
     """
 
     incident_id: str
@@ -153,6 +154,7 @@ class AlertsHandedOver(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=
     alert_count: int
     last_alert_at: str
     actor: str
+    sources: tuple[str, ...] = ()
     reason: str = ""
     answers: tuple[Answer, ...] = ()
     title: str = ""
@@ -283,6 +285,7 @@ class IncidentMerged(IncidentFact, frozen=True, omit_defaults=True, kw_only=True
     merged_into: str
     actor: str
     members: tuple[Member, ...]
+    sources: tuple[str, ...] = ()
     reason: str = ""
     waiting: tuple[Answer, ...] = ()
 
@@ -306,13 +309,15 @@ class AlertsSplitOff(IncidentFact, frozen=True, omit_defaults=True, kw_only=True
 class AlertsAdopted(IncidentFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """On the target of a merge, and on the new incident of a split.
 
-    All alert rows of ``from_incident_id`` (merge), or those of ``members`` (split), belong to it from here on.
+    All alerts of ``from_incident_id`` (merge), or those of ``members`` (split), belong to it from here on.
+    sources: of all alerts it adopts.
     """
 
     from_incident_id: str
     how: Literal["merge", "split"]
     members: tuple[Member, ...]
     actor: str
+    sources: tuple[str, ...] = ()
     reason: str = ""
 
 

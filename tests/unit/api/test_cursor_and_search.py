@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.api.queries import cursor
-from tocsin.api.routes.tickets import matches
+from tocsin.api.routes.paging import matches
 from tocsin.problems import Problem
 from tocsin.projections.outcomes import notifications
 from tocsin.projections.tables.ticket_search import search_query, words
