@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -16,7 +16,7 @@ from tocsin.errors import StartError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tocsin.demo.post import Post, Telling
+    from tocsin.demo.post import Telling
     from tocsin.demo.scenario import Scenario
     from tocsin.demo.server import Document, Server
 
@@ -51,8 +51,8 @@ def demo(
         return
     given = {"datadog": datadog_secret, "sentry": sentry_secret, "alertmanager": alertmanager_secret}
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # temporary secrets are revoked
-    with _server(url, key) as server, _secrets(given, url) as secrets:
-        _perform(server, secrets, told, seed)
+    with _server(url, key) as server, _secrets(given, url) as (secrets, made):
+        _perform(server, secrets, made, told, seed)
 
 
 def _print_posts(told: Scenario, seed: int) -> None:
@@ -78,8 +78,8 @@ def _server(url: str, key: str) -> Iterator[Server]:
 
 
 @contextmanager
-def _secrets(given: Mapping[str, str], url: str) -> Iterator[Mapping[str, str]]:
-    """A secret for each source. Raises StartError."""
+def _secrets(given: Mapping[str, str], url: str) -> Iterator[tuple[Mapping[str, str], Collection[str]]]:
+    """A secret for each source, and the sources whose secret is temporary. Raises StartError."""
     from tocsin.cli import demo_secrets
     from tocsin.settings import settings
 
@@ -89,7 +89,7 @@ def _secrets(given: Mapping[str, str], url: str) -> Iterator[Mapping[str, str]]:
         names = demo_secrets.to_be_set(missing)
         raise StartError(f"Set {names} as they are at {url}; without --url temporary ones are made.")
     with demo_secrets.temporary(settings(), missing) as made:
-        yield {**known, **made}
+        yield {**known, **made}, missing
 
 
 def _telling(told: Scenario, seed: int, began_ms: int | None) -> Telling:
@@ -100,22 +100,27 @@ def _telling(told: Scenario, seed: int, began_ms: int | None) -> Telling:
     return Telling(seed, began_ms or now_ms - (told.minutes + 1) * MINUTE_MS)
 
 
-def _perform(server: Server, secrets: Mapping[str, str], told: Scenario, seed: int) -> None:
+def _perform(server: Server, secrets: Mapping[str, str], made: Collection[str], told: Scenario, seed: int) -> None:
     from rich.console import Console
 
     from tocsin.demo import story
+    from tocsin.demo.performance import Performance
 
     console = Console(highlight=False)
     began = server.began(story.first_fingerprint(told))
     telling = _telling(told, seed, began)
     posts = story.posts(told, telling)
-    console.print(_announced(server, telling, told, len(posts), again=began is not None), markup=False)
-    incidents, left = _told(console, server, secrets, told, posts)
+    console.print(_announced(server, telling, told, len(posts), again=began is not None), markup=False, soft_wrap=True)
+    with _progress(console, len(posts) + len(told.people) + 1) as say:
+        performance = Performance(server, secrets, made, say)
+        performance.send(posts)
+        left = performance.act(told.people)
+    incidents = performance.incidents([alert.group for alert in told.alerts])
     _print_incidents(console, incidents)
-    names = {name for post in posts for name in post.fingerprints}
-    console.print(f"{len(incidents)} incidents about {len(names)} alerting things, of {len(posts)} webhooks.")
-    for move in left:
-        console.print(f"{move.service} was not moved to {move.status}: no incident of it waits for that.", markup=False)
+    alerts = sum(one["alert_count"] for one in incidents)
+    console.print(f"{len(posts)} webhooks, {alerts} alerts, {len(incidents)} incidents.")
+    for deed in left:
+        console.print(f"{deed.does} was not possible: {deed.service} has no incident for it.", markup=False)
     _print_next(console, server, incidents)
 
 
@@ -131,25 +136,15 @@ def _announced(server: Server, telling: Telling, told: Scenario, count: int, *, 
     )
 
 
-def _told(
-    console: Console, server: Server, secrets: Mapping[str, str], told: Scenario, posts: Sequence[Post]
-) -> tuple[Sequence[Document], Sequence[Any]]:
-    """Tells it, with progress; the incidents, and the moves that were not made."""
+@contextmanager
+def _progress(console: Console, steps: int) -> Iterator[Callable[[str], None]]:
+    """A bar, and what is to be called before each step."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from tocsin.demo.performance import Performance
-
     columns = BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}", markup=False)
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=len(posts) + len(told.people) + 1)
-
-        def say(text: str) -> None:
-            progress.update(task, description=text, advance=1)
-
-        performance = Performance(server, secrets, say)
-        performance.send(posts)
-        left = performance.act(told.people)
-        return performance.incidents([alert.group for alert in told.alerts]), left
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=steps)
+        yield lambda text: progress.update(task, description=text, advance=1)
 
 
 def _print_incidents(console: Console, incidents: Sequence[Document]) -> None:
@@ -165,16 +160,16 @@ def _print_incidents(console: Console, incidents: Sequence[Document]) -> None:
 
 
 def _print_next(console: Console, server: Server, incidents: Sequence[Document]) -> None:
-    opened = next((one for one in incidents if one["status"] == "OPEN"), None)
-    lines = [
-        f"curl -s '{server.base}/incidents?status=OPEN&severity=critical,error'",
-        f"curl -s '{server.base}/alerts?service={incidents[0]['service']}'" if incidents else "",
-        f"curl -s {server.base}/incidents/{incidents[0]['id']}" if incidents else "",
-        f"curl -s -X PATCH {server.base}/incidents/{opened['id']}/status"
-        ' -d \'{"status": "INVESTIGATING", "actor": "you", "reason": "looking"}\''
-        if opened
-        else "",
-    ]
+    lines = [f"curl -s '{server.base}/incidents?status=OPEN&severity=critical,error'"]
+    if incidents:
+        largest = max(incidents, key=lambda one: int(one["alert_count"]))
+        lines += [
+            f"curl -s {server.base}/incidents/{largest['id']}",
+            f"curl -s '{server.base}/alerts?incident_id={largest['id']}'",
+        ]
+    if opened := next((one for one in incidents if one["status"] == "OPEN"), None):
+        body = '{"status": "INVESTIGATING", "actor": "you", "reason": "looking"}'
+        lines.append(f"curl -s -X PATCH {server.base}/incidents/{opened['id']}/status -d '{body}'")
     console.print("\nNext:")
-    for line in filter(None, lines):
+    for line in lines:
         console.print(f"  {line}", markup=False, soft_wrap=True)

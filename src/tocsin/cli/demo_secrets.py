@@ -44,7 +44,7 @@ def to_be_set(sources: Iterable[str]) -> str:
 @contextmanager
 def temporary(settings: Settings, sources: Sequence[str]) -> Iterator[Mapping[str, str]]:
     """Live secrets of these sources in the workspace ``default``; revoked at the end. Raises StartError."""
-    secrets = {source: _secret(settings, source) for source in sources}
+    secrets = {source: secret_of(settings, source) for source in sources}
     ids: list[str] = []
     try:
         if secrets:
@@ -55,7 +55,8 @@ def temporary(settings: Settings, sources: Sequence[str]) -> Iterator[Mapping[st
             asyncio.run(_revoke(ids))
 
 
-def _secret(settings: Settings, source: str) -> str:
+def secret_of(settings: Settings, source: str) -> str:
+    """The temporary one of this installation. Raises StartError."""
     if not (key := settings.encryption_keys.get_secret_value().partition(",")[0].strip()):
         raise StartError(f"Set {to_be_set(SETTINGS)} as the gateway has them, or TOCSIN_ENCRYPTION_KEYS.")
     return hmac.digest(key.encode(), f"tocsin demo {source}".encode(), hashlib.sha256).hex()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from tocsin.demo.post import Post
-from tocsin.demo.scenario import Move
+from tocsin.demo.scenario import Deed
 from tocsin.demo.server import Document, Server, eventually
 from tocsin.errors import StartError
 from tocsin.events.vocabulary import INCIDENT_STATUSES
@@ -18,11 +18,12 @@ Say = Callable[[str], None]
 
 
 class Performance:
-    """``secrets``: by source. ``say`` is called before each step with what it is."""
+    """``secrets``: by source; ``new``: sources whose secret was just made. ``say`` is told each step before it."""
 
-    def __init__(self, server: Server, secrets: Mapping[str, str], say: Say) -> None:
+    def __init__(self, server: Server, secrets: Mapping[str, str], new: Collection[str], say: Say) -> None:
         self._server = server
         self._secrets = secrets
+        self._new = new
         self._say = say
         self._begun: dict[tuple[str, str], set[str]] = {}
         self._shown: set[tuple[str, str]] = set()
@@ -34,7 +35,7 @@ class Performance:
         for post in posts:
             self._say(f"{post.source}: {' '.join(post.group)}")
             self._after_the_first(post)
-            self._server.deliver(post, self._secrets[post.source])
+            self._server.deliver(post, self._secrets[post.source], new=post.source in self._new)
         self._say("waiting until everything is shown")
         for name, count in wanted.items():
             self._until_counted(name, count)
@@ -52,29 +53,29 @@ class Performance:
             self._shown.add(post.group)
         begun.update(post.fingerprints)
 
-    def act(self, people: Sequence[Move]) -> Sequence[Move]:
-        """Moves incidents on; returns the moves that could not be made. Raises StartError."""
-        return [move for move in people if not self._made(move)]
+    def act(self, people: Sequence[Deed]) -> Sequence[Deed]:
+        """Lets them act on the incidents; returns what could not be done. Raises StartError."""
+        return [deed for deed in people if not self._done(deed)]
 
-    def _made(self, move: Move) -> bool:
-        self._say(f"{move.actor}: {move.service} is {move.status}")
-        incident = eventually(lambda: self._reached(move))
+    def _done(self, deed: Deed) -> bool:
+        self._say(f"{deed.actor}: {deed.service} {deed.does}")
+        incident = eventually(lambda: self._ripe(deed))
         if incident is None:
             return False
-        if _place(incident["status"]) < _place(move.status):
-            self._server.move(incident, move.status, move.actor, move.reason)
-        return True
+        return _place(incident["status"]) >= _place(deed.does) or self._server.done(deed, incident)
 
-    def _reached(self, move: Move) -> Document | None:
-        """The incident, once it stands before the move, or behind it."""
-        incident = self._server.incident(move.group)
-        return incident if incident and _place(incident["status"]) >= _place(move.status) - 1 else None
+    def _ripe(self, deed: Deed) -> Document | None:
+        """The incident, once its status is the one before that of the deed, or beyond."""
+        incident = self._server.incident(deed.group)
+        before = _place(deed.does) - 1 if deed.does in _PLACES else 0
+        return incident if incident and _place(incident["status"]) >= before else None
 
     def incidents(self, groups: Sequence[tuple[str, str]]) -> Sequence[Document]:
-        """The newest of each group, as far as there is one; the worst first."""
+        """The newest of each group, as far as there is one; in the order of their chain."""
         found = [incident for group in dict.fromkeys(groups) if (incident := self._server.incident(group))]
         return sorted(found, key=lambda one: _place(one["status"]))
 
 
-def _place(status: str) -> int:
-    return _PLACES[status]
+def _place(does: str) -> int:
+    """Of a status in the chain; of what is no status, behind all of them."""
+    return _PLACES.get(does, len(_PLACES))

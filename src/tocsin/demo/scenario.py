@@ -39,14 +39,15 @@ class Alert(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.service, self.environment
 
 
-class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Somebody moves the newest incident of a service."""
+class Deed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What somebody does about the newest incident of a service. ``to``: who is assigned."""
 
+    actor: str
+    does: Literal["acknowledge", "assign"] | IncidentStatus
     service: str
     environment: str
-    status: IncidentStatus
-    actor: str
-    reason: str
+    to: str = ""
+    reason: str = ""
 
     @property
     def group(self) -> tuple[str, str]:
@@ -55,7 +56,7 @@ class Move(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alerts: Sequence[Alert]
-    people: Sequence[Move]
+    people: Sequence[Deed]
 
     @property
     def minutes(self) -> int:
@@ -75,5 +76,5 @@ _AS_WRITTEN: Final = 1
 def _renamed(found: Scenario, suffix: str) -> Scenario:
     return Scenario(
         [msgspec.structs.replace(alert, service=alert.service + suffix) for alert in found.alerts],
-        [msgspec.structs.replace(move, service=move.service + suffix) for move in found.people],
+        [msgspec.structs.replace(deed, service=deed.service + suffix) for deed in found.people],
     )

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import httpx
 
 from tocsin.demo.post import Post
+from tocsin.demo.scenario import Deed
 from tocsin.errors import StartError
 
 Found = TypeVar("Found")
@@ -30,17 +31,16 @@ class Server:
     def close(self) -> None:
         self._http.close()
 
-    def deliver(self, post: Post, secret: str) -> None:
-        """Repeats it, as senders do, while the log is away; and for a moment after 401, since a new secret takes one.
-
-        Raises StartError.
+    def deliver(self, post: Post, secret: str, *, new: bool = False) -> None:
+        """Repeats it for a while: after 503, as senders do; after 401 when the secret is so new that not everybody
+        knows it. Raises StartError.
         """
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             answer = self._ask("POST", post.path, content=post.body, headers=post.signed(secret))
             if answer.status_code == 202:
                 return
-            if answer.status_code not in (401, 503) or time.monotonic() > deadline:
+            if answer.status_code not in ((401, 503) if new else (503,)) or time.monotonic() > deadline:
                 raise StartError(_refusal(post, answer))
             time.sleep(_PAUSE_SECONDS)
 
@@ -56,15 +56,22 @@ class Server:
     def incident(self, group: tuple[str, str]) -> Document | None:
         """The newest incident of a service in an environment."""
         service, environment = group
-        found = self._items("/incidents", service=service, limit="100")
-        return next((one for one in found if one["environment"] == environment), None)
+        found = self._items("/incidents", service=service, environment=environment, limit="1")
+        return found[0] if found else None
 
-    def move(self, incident: Document, status: str, actor: str, reason: str) -> None:
-        """Raises StartError."""
-        body = {"status": status, "actor": actor, "reason": reason}
-        answer = self._ask("PATCH", f"/incidents/{incident['id']}/status", json=body, headers=self._key)
-        if answer.status_code not in (200, 202):
-            raise StartError(f"{self.base} refused {status} ({answer.status_code}): {answer.text}")
+    def done(self, deed: Deed, incident: Document) -> bool:
+        """False when the incident does not allow it. Raises StartError."""
+        path = f"/incidents/{incident['id']}"
+        if deed.does == "acknowledge":
+            method, path, body = "POST", f"{path}/acknowledge", {}
+        elif deed.does == "assign":
+            method, path, body = "POST", f"{path}/assign", {"assignee": deed.to}
+        else:
+            method, path, body = "PATCH", f"{path}/status", {"status": deed.does, "reason": deed.reason}
+        answer = self._ask(method, path, json={"actor": deed.actor, **body}, headers=self._key)
+        if answer.status_code not in (200, 202, 409):
+            raise StartError(f"{self.base}{path} was answered {answer.status_code}: {answer.text}")
+        return answer.status_code != 409
 
     def _items(self, path: str, **parameters: str) -> list[dict[str, Any]]:
         answer = self._ask("GET", path, params=parameters, headers=self._key)
