@@ -11,7 +11,7 @@ from typing import Any, Final
 import structlog
 
 from tocsin import outcomes
-from tocsin.database import UNAVAILABLE
+from tocsin.database import UNAVAILABLE, PromptPool
 from tocsin.outcomes import Outcome
 
 log = structlog.get_logger(__name__)
@@ -33,9 +33,10 @@ class Outcomes:
     @classmethod
     def of(cls, pool: Any) -> Outcomes:
         """Looks in ``tocsin.outcomes`` through an asyncpg pool."""
+        prompt = PromptPool(pool)
 
         async def find(workspace: str, event_id: str) -> Outcome | None:
-            return await outcomes.find(pool, workspace, event_id)
+            return await outcomes.find(prompt, workspace, event_id)
 
         return cls(find)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,8 +14,9 @@ from tocsin.api.queries import listing
 from tocsin.api.queries.alert_filter import AlertFilter, AlertQuery
 from tocsin.api.queries.listing import Listing, Page
 from tocsin.api.queries.memberships import belongs_to, incidents_of
-from tocsin.api.queries.parameters import RANKS
-from tocsin.projections.tables import alert_history, alerts, payloads
+from tocsin.api.queries.parameters import RANKS, Paging
+from tocsin.projections.tables import alert_counts, alert_history, alerts, payloads
+from tocsin.projections.tables.alert_counts import DIMENSIONS
 
 HISTORY_SHOWN: Final = 200
 _a = alerts.c
@@ -38,7 +39,8 @@ class Detail:
 
 async def page(connection: AsyncConnection, workspace: str, query: AlertQuery) -> tuple[Page, dict[str, str]]:
     """A page, and the incidents of its alerts. Raises Problem 422 for a cursor that is none."""
-    found = await listing.page(connection, ALERTS, conditions(workspace, query), query)
+    kept = _kept_count(workspace, query)
+    found = await listing.page(connection, ALERTS, conditions(workspace, query), query, kept)
     return found, await incidents_of(connection, workspace, [row["alert_id"] for row in found.rows])
 
 
@@ -72,6 +74,24 @@ def conditions(workspace: str, wanted: AlertFilter) -> list[ColumnElement[bool]]
         quiet = _a.suppressed_by != []
         found.append(quiet if wanted.suppressed else ~quiet)
     return found + listing.within(wanted, _a.created_at, _a.updated_at)
+
+
+def _kept_count(workspace: str, wanted: AlertFilter) -> Select[Any] | None:
+    """The total from the kept counts; None where they do not tell it: they know one dimension at a time."""
+    c = alert_counts.c
+    asked = {name: value for name in DIMENSIONS if (value := getattr(wanted, name)) is not None}
+    others = wanted.model_fields_set - {"status", "severity", *DIMENSIONS, *Paging.model_fields, "sort"}
+    if len(asked) > 1 or any(getattr(wanted, name) is not None for name in others):
+        return None
+    dimension, value = next(iter(asked.items()), ("", ""))
+    statement = select(func.coalesce(func.sum(c.alerts), 0)).where(
+        c.workspace == workspace, c.dimension == dimension, c.value == value
+    )
+    if wanted.status:
+        statement = statement.where(c.status.in_(wanted.status))
+    if wanted.severity:
+        statement = statement.where(c.severity.in_(wanted.severity))
+    return statement
 
 
 def _history(workspace: str, alert_id: str) -> Select[Any]:

@@ -54,14 +54,24 @@ class Page:
 
 
 async def page(
-    connection: AsyncConnection, listing: Listing, where: Collection[ColumnElement[bool]], query: Paged
+    connection: AsyncConnection,
+    listing: Listing,
+    where: Collection[ColumnElement[bool]],
+    query: Paged,
+    kept_count: Select[Any] | None = None,
 ) -> Page:
-    """Raises Problem 422 for a cursor that is none, and what the reader raises."""
+    """Raises Problem 422 for a cursor that is none, and what the reader raises.
+
+    kept_count: tells the total without counting the rows.
+    """
     found = (await connection.execute(_statement(listing, where, query))).mappings().all()
     rows = found[: query.limit]
     if query.cursor is None and len(found) <= query.limit and (found or not query.offset):
         return Page(rows, query.offset + len(found), None)  # the last page knows the total without counting
-    total = await count(connection, listing, where)
+    if kept_count is None:
+        total = await count(connection, listing, where)
+    else:
+        total = int((await connection.execute(kept_count)).scalar_one())
     return Page(rows, total, _cursor_after(listing, rows[-1], query) if len(found) > query.limit else None)
 
 

@@ -111,7 +111,7 @@ async def _ask(client: Client, path: str) -> tuple[float, dict[str, Any]]:
     return seconds, orjson.loads(answer)
 
 
-async def _pages(client: Client, path: Path, count: int) -> list[float]:
+async def ask_pages(client: Client, path: Path, count: int) -> list[float]:
     chance = random.Random(1)
     return [(await _ask(client, path(chance)))[0] for _ in range(count)]
 
@@ -126,20 +126,20 @@ async def _following(client: Client, count: int) -> list[float]:
     return found
 
 
-async def _bare(connection: Any, count: int) -> list[float]:
+async def bare_pages(connection: Any, statement: str, count: int) -> list[float]:
     found = []
     for _ in range(count):
         started = time.perf_counter()
-        await connection.fetch(_BARE)
+        await connection.fetch(statement)
         found.append(time.perf_counter() - started)
     return found
 
 
-def _figures(seconds: list[float]) -> Figures:
+def figures_of(seconds: list[float]) -> Figures:
     return {"p50": percentile(seconds, 0.5) * 1000, "p95": percentile(seconds, 0.95) * 1000}
 
 
-def _lines(kind: str, ours: Rounds, bare: Rounds) -> list[Line]:
+def lines_of(kind: str, ours: Rounds, bare: Rounds) -> list[Line]:
     return [
         Line(f"{kind}, p50", "ms", ours["p50"], bare["p50"]),
         Line(f"{kind}, p95", "ms", ours["p95"], bare["p95"], (below(50),)),
@@ -156,19 +156,19 @@ async def lists(bench: Bench) -> list[Line]:
         client, connection = await Client.connect(role.port), await asyncpg.connect(place.database)
 
         async def bare() -> Figures:
-            return _figures(await _bare(connection, count))
+            return figures_of(await bare_pages(connection, _BARE, count))
 
         for kind, path in _KINDS.items():
 
             async def ours(path: Path = path) -> Figures:
-                return _figures(await _pages(client, path, count))
+                return figures_of(await ask_pages(client, path, count))
 
-            lines += _lines(kind, *await bench.in_turns(3, ours, bare))
+            lines += lines_of(kind, *await bench.in_turns(3, ours, bare))
 
         async def following() -> Figures:
-            return _figures(await _following(client, count))
+            return figures_of(await _following(client, count))
 
-        lines += _lines("page after page by cursor", *await bench.in_turns(3, following, bare))
+        lines += lines_of("page after page by cursor", *await bench.in_turns(3, following, bare))
         client.close()
         await connection.close()
     return lines

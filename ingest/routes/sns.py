@@ -66,6 +66,8 @@ class SnsRoute:
         address = message.get("SigningCertURL", "")
         if not sns.trusted(address, certificate=True):
             raise self._webhooks.refusal(CLOUDWATCH.name, "SigningCertURL is no address of SNS")
+        if not sns.may_be_signed(message):
+            raise self._webhooks.refusal(CLOUDWATCH.name, "The message has no signature")
         if not sns.signed_by(message, await self._certificate(address), delivery.now_ms):
             raise self._webhooks.refusal(CLOUDWATCH.name, "The signature does not match")
         return Admitted(topic.workspace, CERTIFICATE)

@@ -33,6 +33,7 @@ _SIGNED: Final[Mapping[str, tuple[str, ...]]] = {
     SUBSCRIPTION: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
     _UNSUBSCRIPTION: ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
+_ALGORITHMS: Final = {"1": SHA1(), "2": SHA256()}  # noqa: S303 - as SNS signs
 _OPTIONAL: Final = "Subject"
 _HOST: Final = re.compile(r"sns\.[a-z0-9-]{3,32}\.amazonaws\.com(\.cn)?")
 
@@ -79,9 +80,14 @@ def is_certificate(pem: bytes) -> bool:
     return True
 
 
+def may_be_signed(message: Envelope) -> bool:
+    """Whether there is a signature that a certificate could prove; without one nothing needs to be fetched."""
+    return bool(message.get("Signature")) and message.get("SignatureVersion", "") in _ALGORITHMS
+
+
 def signed_by(message: Envelope, certificate: bytes, now_ms: int) -> bool:
     """Whether the key of a certificate (PEM) signed the message. Version 1 is SHA-1, version 2 SHA-256."""
-    algorithm = {"1": SHA1(), "2": SHA256()}.get(message.get("SignatureVersion", ""))  # noqa: S303 - as SNS signs
+    algorithm = _ALGORITHMS.get(message.get("SignatureVersion", ""))
     given = message.get("Signature", "")
     try:
         signature = base64.b64decode(given, validate=True)

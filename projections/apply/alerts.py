@@ -11,6 +11,7 @@ import msgspec
 from tocsin.events import alerts as contract
 from tocsin.events.topics import facts_topic
 from tocsin.projections.apply import silences
+from tocsin.projections.apply.alert_counting import COUNTS, Counts
 from tocsin.projections.apply.facts import decision_labels, decoder, instant
 from tocsin.projections.projection import Changes, Item, Key, Projection, Rejected, Row
 from tocsin.projections.tables import alert_history, alerts, counters
@@ -48,7 +49,8 @@ _CHANGED: Final = Write(
 _HISTORY: Final = insert(alert_history, "DO NOTHING")
 _COUNTERS: Final = insert(counters, "(name, labels, partition) DO UPDATE SET value = counters.value + excluded.value")
 _BEFORE: Final = """
-SELECT old.workspace, old.alert_id, old.status, old.version
+SELECT old.workspace, old.alert_id, old.status, old.version,
+       old.severity, old.source, old.service, old.team, old.environment
   FROM unnest($1::text[], $2::text[]) AS wanted(workspace, alert_id)
   JOIN alerts AS old ON old.workspace = wanted.workspace AND old.alert_id = wanted.alert_id
 """
@@ -153,6 +155,7 @@ class _Folding:
         self._before = before
         self._opened: dict[Key, Columns] = {}
         self._changed: dict[Key, Columns] = {}
+        self._partitions: dict[Key, int] = {}
         self._history: list[Row] = []
         self._silences = silences.Silences()
         self._decisions: Counter[tuple[str, str, int]] = Counter()
@@ -185,6 +188,7 @@ class _Folding:
         else:
             self._rejected.append(Rejected(item, f"alert {fact.alert_id} was never opened"))
             return False
+        self._partitions[key] = item.record.partition
         if type(fact) is not contract.AlertRepeated:
             self._remember(item, self._status(key))
         return True
@@ -212,10 +216,17 @@ class _Folding:
         return Changes(
             [
                 *((_OPENED, opened), (_CHANGED, changed), (_HISTORY, self._history), (_COUNTERS, decisions)),
+                (COUNTS, self._counts()),
                 *self._silences.rows(),
             ],
             self._rejected,
         )
+
+    def _counts(self) -> list[Row]:
+        counts = Counts()
+        for key, columns in (*self._opened.items(), *self._changed.items()):
+            counts.change(key[0], self._partitions[key], self._before.get(key), columns)
+        return counts.rows()
 
 
 async def read(connection: Any, items: Sequence[Item]) -> dict[Key, Mapping[str, Any]]:

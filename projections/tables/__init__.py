@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tocsin.projections.tables.administration import api_keys, outcomes, projection_errors, sources_secrets
+from tocsin.projections.tables.alert_counts import alert_counts
 from tocsin.projections.tables.alerts import alert_document, alert_history, alerts
 from tocsin.projections.tables.counters import counters
 from tocsin.projections.tables.incidents import (
@@ -26,6 +27,7 @@ __all__ = [
     "ADMINISTRATION",
     "READ_MODEL",
     "action_document",
+    "alert_counts",
     "alert_document",
     "alert_history",
     "alerts",

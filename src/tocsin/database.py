@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
@@ -47,6 +48,23 @@ async def pool(dsn: str, *, application: str, size: int = 10) -> asyncpg.Pool[An
         command_timeout=COMMAND_TIMEOUT_SECONDS,
         server_settings={"application_name": f"tocsin-{application}"},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PromptPool:
+    """Single rows from a pool. A connection that did not answer in time is cut: giving it back would take as long
+    again, since the pool then waits for it once more."""
+
+    pool: asyncpg.Pool[Any]
+
+    async def fetchrow(self, query: str, *arguments: Any) -> Any:
+        """The row or None. Raises TimeoutError and database errors."""
+        async with self.pool.acquire() as connection:
+            try:
+                return await connection.fetchrow(query, *arguments)
+            except TimeoutError:
+                connection.terminate()
+                raise
 
 
 def sqlalchemy_url(dsn: str) -> str:

@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tocsin.egress import allow
 from tocsin.embedded import runtime
 
 CommaList = Annotated[tuple[str, ...], NoDecode]
@@ -49,6 +50,9 @@ class Settings(BaseSettings):
     pagerduty_routing_keys: SecretStr = SecretStr("")
     sns_topic_arns: CommaList = ()
 
+    # what may be reached besides public hosts
+    egress_allow: CommaList = Field((), alias="TOCSIN_EGRESS_ALLOW", description="host|CIDR[:port|:low-high]")
+
     # policies
     tickets_config_path: Path = Path("deploy/tickets.yaml")
     grouping_config_path: Path = Path("deploy/grouping.yaml")
@@ -64,10 +68,17 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", alias="TOCSIN_LOG_LEVEL")
     log_dir: Path | None = Field(None, alias="TOCSIN_LOG_DIR", description="log files instead of stdout, rotated")
 
-    @field_validator("open_sources", "sns_topic_arns", mode="before")
+    @field_validator("open_sources", "sns_topic_arns", "egress_allow", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("egress_allow")
+    @classmethod
+    def _readable(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            allow.read(entry)
+        return entries
 
     @property
     def loopback(self) -> bool:

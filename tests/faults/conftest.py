@@ -9,11 +9,19 @@ from pathlib import Path
 import pytest
 
 from tests.faults.workers import PARTITIONS, WorkerProcess
+from tests.installation import Installation, running
 from tocsin.broker import ensure_topics
 from tocsin.embedded.kafka import Kafka
 from tocsin.events.topics import topics
 
 Start = Callable[..., WorkerProcess]
+
+
+@pytest.fixture(scope="session")
+def installation(session_directory: Path) -> Iterator[Installation]:
+    """For faults that leave it working; each test uses names of its own."""
+    with running(session_directory / "faults") as installed:
+        yield installed
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from tests.faults.load import Load
 from tests.faults.workers import EVENTS, FACTS, PARTITIONS, FactsRead
 from tests.installation import Installation, eventually
-from tocsin.events.envelope import from_headers
+from tocsin.events.envelope import EnvelopeError, from_headers
 
 Records = list[ConsumerRecord[bytes, bytes]]
 
@@ -90,7 +90,10 @@ def _until(look: Callable[[], Counter[str]], wanted: Counter[str], seconds: floa
 
 
 def _belongs(record: ConsumerRecord[bytes, bytes], load: Load) -> bool:
-    event_id = from_headers(record.headers).id
+    try:
+        event_id = from_headers(record.headers).id
+    except EnvelopeError:  # of a test that writes what no gateway would
+        return False
     return event_id in load.acked or event_id in load.commands
 
 

@@ -86,7 +86,7 @@ async def test_every_partition_moves_after_each_of_many_rebalances(bootstrap: st
     async with observer(bootstrap, "rebalance") as (reporter, facts):
         start()
         await facts.until_decided(await reporter.one_each(), 30)
-        for round_ in range(30 if long else 4):
+        for round_ in range(30 if long else 2):
             joining = start()
             await facts.until(lambda joining=joining: joining.times_owning() > 0, 30)  # type: ignore[misc]
             await facts.until_decided(await reporter.one_each(), 15)

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from tests.faults.workers import EVENTS, PARTITIONS
-from tests.installation import Installation, eventually, running
+from tests.installation import Installation, eventually
 from tocsin import dead_letters
 from tocsin.dead_letters import DeadLetter
 from tocsin.events.envelope import Envelope, to_headers
@@ -32,12 +32,6 @@ IN_TIME = 5.0
 _numbers = itertools.count(1)
 
 Where = tuple[int, int]
-
-
-@pytest.fixture(scope="module")
-def installation(session_directory: Path) -> Iterator[Installation]:
-    with running(session_directory / "poison") as installed:
-        yield installed
 
 
 def key_of(identifier: str) -> bytes:

@@ -6,7 +6,6 @@ import asyncio
 import random
 import signal
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -14,19 +13,14 @@ from aiokafka import AIOKafkaProducer
 from tests.faults.evidence import Records, assert_exact, checksums, counted, log_of, until_settled
 from tests.faults.load import Load
 from tests.faults.workers import EVENTS, FACTS
-from tests.installation import Installation, eventually, running
+from tests.installation import Installation, eventually
 from tocsin.embedded import process
 from tocsin.embedded.roles import ROLES
+from tocsin.events.topics import MAX_MESSAGE_BYTES
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
 CHILDREN = (*(command.name for command in ROLES), "kafka", "postgres")
-
-
-@pytest.fixture(scope="module")
-def installation(session_directory: Path) -> Iterator[Installation]:
-    with running(session_directory / "roles") as installed:
-        yield installed
 
 
 def until_working(installation: Installation, load: Load) -> None:
@@ -47,7 +41,7 @@ def victims(rounds: int) -> Iterator[str]:
 def test_X1_any_process_killed_at_any_moment_loses_and_doubles_nothing(installation: Installation, long: bool) -> None:
     with Load(installation.url, "killed") as load:
         until_working(installation, load)
-        for name in victims(20 if long else 5):
+        for name in victims(20 if long else 4):
             print("killing", name)
             before = installation.child(name)
             before.kill()
@@ -83,14 +77,22 @@ def test_X1_the_whole_log_delivered_again_changes_nothing(installation: Installa
     assert_exact(installation, load)
     until_settled(installation)
     before, facts = checksums(installation), len(log_of(installation, FACTS))
-    asyncio.run(deliver_again(installation.addresses.kafka, log_of(installation, EVENTS)))
+    # other tests have written what is larger than any gateway lets in
+    again = [record for record in log_of(installation, EVENTS) if len(record.value or b"") < MAX_MESSAGE_BYTES // 2]
+    asyncio.run(deliver_again(installation.addresses.kafka, again))
     until_settled(installation)
     assert len(log_of(installation, FACTS)) == facts
     assert checksums(installation) == before
 
 
 async def deliver_again(bootstrap: str, records: Records) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=5,
+        max_request_size=MAX_MESSAGE_BYTES,
+    )
     await producer.start()
     try:
         sent = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import io
 import json
 import os
 import subprocess
@@ -19,7 +20,9 @@ from cryptography.fernet import Fernet
 
 from tests.integration.gateway import GatewayProcess
 from tocsin.broker import ensure_topics
+from tocsin.cli import main
 from tocsin.events.topics import topics
+from tocsin.settings import settings
 
 pytestmark = pytest.mark.embedded
 
@@ -81,20 +84,37 @@ async def until(http: httpx.AsyncClient, status: int) -> None:
             await asyncio.sleep(0.1)
 
 
-def test_I1_mistakes_are_one_sentence(command: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+def test_I1_mistakes_are_one_sentence(
+    database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (("DATABASE_URL", database), ("TOCSIN_ENCRYPTION_KEYS", KEYS)):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TOCSIN_DATA_DIR", str(tmp_path))
+
+    def command(*arguments: str, entered: str = "") -> tuple[int, str, str]:
+        """As a process of its own would end: code, stdout, stderr."""
+        settings.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["tocsin", "sources", "secret", *arguments])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(entered.encode())))
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
     def said(*arguments: str, entered: str = "") -> str:
-        done = command(*arguments, entered=entered)
-        assert done.returncode == 1
-        return done.stderr
+        code, _, sentence = command(*arguments, entered=entered)
+        assert code == 1
+        return sentence
 
     assert "no source nowhere with a secret" in said("add", "-w", "w", "-s", "nowhere", entered="x\n")
     assert "no name of a workspace" in said("add", "-w", "W W", "-s", "sentry", entered="x\n")
     assert "is empty" in said("add", "-w", "w", "-s", "sentry")
     assert "whsec_ or whpk_" in said("add", "-w", "w", "-s", "standard", entered="!\n")
     for value in ("one", "two"):
-        assert command("add", "-w", "rotating", "-s", "github", entered=value).returncode == 0
+        assert command("add", "-w", "rotating", "-s", "github", entered=value)[0] == 0
     assert "revoke one first" in said("add", "-w", "rotating", "-s", "github", entered="three")
     assert "live already" in said("add", "-w", "other", "-s", "github", entered="one")
     assert "No live secret" in said("revoke", "nothing")
-    listed = json.loads(command("list", "--json", "-w", "rotating").stdout)
+    listed = json.loads(command("list", "--json", "-w", "rotating")[1])
+    settings.cache_clear()
     assert [(row["source"], row["revoked_at"]) for row in listed] == [("github", None)] * 2

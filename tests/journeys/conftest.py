@@ -9,7 +9,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import sns
 from tests.installation import Installation
+from tests.stages import webhooks
 
 ALERTMANAGER_SECRET = "the secret of Alertmanager"
 
@@ -28,7 +30,12 @@ def installation(session_directory: Path) -> Iterator[Installation]:
         directory,
         TICKETS_CONFIG_PATH=str(policy),
         GROUPING_CONFIG_PATH=str(grouping),
-        ALERTMANAGER_WEBHOOK_SECRET=ALERTMANAGER_SECRET,
+        ALERTMANAGER_WEBHOOK_SECRET=f"{ALERTMANAGER_SECRET},{webhooks.NEW}",
+        **{f"{source.upper()}_WEBHOOK_SECRET": webhooks.NEW for source in ("datadog", "grafana", "github")},
+        SENTRY_CLIENT_SECRET=webhooks.NEW,
+        STANDARD_WEBHOOK_SECRET=f"whsec_{webhooks.whsec(webhooks.NEW)}",
+        PAGERDUTY_ROUTING_KEYS=webhooks.ROUTING_KEY,
+        SNS_TOPIC_ARNS=sns.TOPIC,
     )
     installed.start()
     assert installed.output[-1].startswith("tocsin is ready"), installed.output

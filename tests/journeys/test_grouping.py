@@ -86,5 +86,6 @@ def test_I9_other_rules_are_tried_on_what_was_recorded(
         return found if found["after"]["alerts"] >= 3 else None
 
     found = eventually(tried)
-    assert found["before"]["alerts"] == found["after"]["alerts"] == found["after"]["incidents"]
+    # others send alerts too: some of them are no first episode, or are kept quiet
+    assert found["before"]["alerts"] == found["after"]["alerts"]
     assert found["before"]["incidents"] <= found["after"]["incidents"] - 2

@@ -47,6 +47,14 @@ def test_a_log_retention_outside_7_to_14_days_is_refused(monkeypatch: pytest.Mon
         Settings()
 
 
+def test_J9_an_entry_of_the_egress_list_that_cannot_be_read_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_EGRESS_ALLOW", "10.0.0.0/8, [fd00::/8]:8443")
+    assert Settings().egress_allow == ("10.0.0.0/8", "[fd00::/8]:8443")
+    monkeypatch.setenv("TOCSIN_EGRESS_ALLOW", "10.0.0.1/8")
+    with pytest.raises(ValidationError, match="host bits"):
+        Settings()
+
+
 def test_addresses_come_from_the_embedded_run_of_the_data_directory(tmp_path: Path) -> None:
     current = Settings(TOCSIN_DATA_DIR=tmp_path)
     runtime.publish(tmp_path, "127.0.0.1:1", "postgresql://here", "http://localhost:8000")

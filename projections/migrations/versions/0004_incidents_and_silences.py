@@ -18,6 +18,23 @@ ALTER TABLE read_model.alerts
     ADD COLUMN grouping json,
     ADD COLUMN flapping boolean NOT NULL DEFAULT false,
     ADD COLUMN suppressed_by jsonb NOT NULL DEFAULT '[]';
+CREATE TABLE read_model.alert_counts (
+    workspace text NOT NULL,
+    dimension text NOT NULL,
+    value text NOT NULL,
+    status text NOT NULL,
+    severity text NOT NULL,
+    partition integer NOT NULL,
+    alerts bigint NOT NULL,
+    CONSTRAINT pk_alert_counts PRIMARY KEY (workspace, dimension, value, status, severity, partition)
+);
+COMMENT ON COLUMN read_model.alert_counts.dimension IS ''''', or a column of alerts';
+INSERT INTO read_model.alert_counts (workspace, dimension, value, status, severity, partition, alerts)
+SELECT workspace, dimension, value, status, severity, 0, count(*)
+  FROM read_model.alerts
+ CROSS JOIN LATERAL (VALUES ('', ''), ('source', source), ('service', service), ('team', team),
+                            ('environment', environment)) AS counted(dimension, value)
+ GROUP BY workspace, dimension, value, status, severity;
 COMMENT ON COLUMN read_model.alerts.classification IS 'which rule set which field, and why';
 COMMENT ON COLUMN read_model.alerts.grouping IS 'the terms under which it joined an incident; null: under none';
 COMMENT ON COLUMN read_model.alerts.suppressed_by IS 'silences that keep it quiet';
@@ -130,7 +147,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("silences", "incident_alerts", "incident_actions", "incidents"):
+    for table in ("silences", "incident_alerts", "incident_actions", "incidents", "alert_counts"):
         op.execute(f"DROP TABLE read_model.{table}")
     op.execute(
         "ALTER TABLE read_model.alerts DROP COLUMN classification, DROP COLUMN grouping,"

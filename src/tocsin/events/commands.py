@@ -78,6 +78,8 @@ RefusalReason = Literal[
     "same_incident",  # an incident cannot be merged into itself → 409
     "not_a_member",  # an alert does not belong to the incident → 409
     "nothing_left",  # a split would leave no alert behind → 409
+    "quota_exceeded",  # the workspace has as many jobs as it may have → 429
+    "over",  # what runs once has run → 409
     "too_many",  # the workspace has as many as it may have → 409
 ]
 

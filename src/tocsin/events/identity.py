@@ -20,10 +20,13 @@ _RUN_SPECIFIC: Final = re.compile(
 )
 _WHITE_SPACE: Final = re.compile(r"\s+")
 
+_NUMBERED: Final = re.compile(rb"^([^/]+/[jd]_[a-z2-7]{26})-[0-9]+$")
 TICKET_ID: Final = re.compile(r"^t_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
 ALERT_ID: Final = re.compile(r"^a_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
 INCIDENT_ID: Final = re.compile(r"^i_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
 SILENCE_ID: Final = re.compile(r"^s_[a-z2-7]{26}$")
+JOB_ID: Final = re.compile(r"^j_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
+DELIVERY_ID: Final = re.compile(r"^d_[a-z2-7]{26}-[1-9][0-9]{0,19}$")
 REPORTED_TICKET_ID: Final = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 WORKSPACE: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 
@@ -52,6 +55,25 @@ def incident_entity(workspace: str, rule: str, *values: str) -> str:
     return "i_" + hash_part(workspace, rule, *values)
 
 
+def quota_entity(workspace: str) -> str:
+    """The entity that admits the jobs of a workspace: ``j_<hash>``; its jobs are ``j_<hash>-<n>``."""
+    return "j_" + hash_part(workspace)
+
+
+def run_id(job_id: str, spec_version: int, slot: str) -> str:
+    """The id of a slot's run: the same slot of the same spec is the same run, whoever decides it."""
+    return hashlib.sha256(_SEPARATOR.join([job_id.encode(), b"%d" % spec_version, slot.encode()])).hexdigest()
+
+
+def delivery_id(workspace: str, endpoint: str, cause: str) -> str:
+    """``d_<hash of workspace and endpoint>-<n>``, where n follows from the id of its cause.
+
+    endpoint: scheme, host and port.
+    """
+    number = int.from_bytes(hashlib.sha256(cause.encode()).digest()[:8]) | 1
+    return f"d_{hash_part(workspace, endpoint)}-{number}"
+
+
 def entity_of_numbered(numbered_id: str) -> str:
     """``i_<hash>-3`` → ``i_<hash>``; also for alerts."""
     return numbered_id.rpartition("-")[0]
@@ -71,8 +93,13 @@ def record_key(workspace: str, entity: str) -> bytes:
 def partition_of(key: bytes, partitions: int) -> int:
     """CRC-32 of the key modulo the partition count, as librdkafka's ``consistent`` partitioner does it.
 
+    Jobs of a workspace, and deliveries to an endpoint, share the partition of what their number follows.
+
     Chosen over Java's murmur2 because it runs in C in the standard library (0.1 µs instead of 10 µs).
     """
+    if b"/j_" in key or b"/d_" in key:
+        found = _NUMBERED.match(key)
+        key = found[1] if found else key
     return zlib.crc32(key) % partitions
 
 

@@ -60,3 +60,20 @@ POLICY_ACTOR: Final = "tocsin"
 # Which clearing alert resolves the incident: the one that opened it, the one added last, or the last active one.
 AutoResolve = Literal["first", "last", "all", "never"]
 AUTO_RESOLVES: Final[tuple[AutoResolve, ...]] = ("first", "last", "all", "never")
+
+# A job that runs once ends completed or failed; disabled is tocsin's own doing.
+JobStatus = Literal["active", "paused", "completed", "failed", "disabled", "deleted"]
+JOB_STATUSES: Final[tuple[JobStatus, ...]] = ("active", "paused", "completed", "failed", "disabled", "deleted")
+# Statuses that count against the quota of a workspace.
+COUNTED_JOB_STATUSES: Final[tuple[JobStatus, ...]] = ("active", "paused", "disabled")
+# What becomes of slots that were missed: only the newest, none, only the oldest, all of them (bounded).
+Catchup = Literal["last", "none", "first", "all"]
+CATCHUPS: Final[tuple[Catchup, ...]] = ("last", "none", "first", "all")
+# What a slot does while an earlier run has not ended.
+Overlap = Literal["allow", "skip", "queue_one", "cancel_retries"]
+OVERLAPS: Final[tuple[Overlap, ...]] = ("allow", "skip", "queue_one", "cancel_retries")
+# late: fired more than a minute after its time. coalesced: a later one stands for it. missed: nothing does.
+SlotVerdict = Literal["fired", "late", "coalesced", "skipped", "missed"]
+SLOT_VERDICTS: Final[tuple[SlotVerdict, ...]] = ("fired", "late", "coalesced", "skipped", "missed")
+RunResult = Literal["succeeded", "failed", "gone", "cancelled"]
+RUN_RESULTS: Final[tuple[RunResult, ...]] = ("succeeded", "failed", "gone", "cancelled")

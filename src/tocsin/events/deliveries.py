@@ -1,0 +1,157 @@
+"""Contracts of the deliveries domain: outgoing HTTP requests with their attempts, version 1 of each.
+
+The entity is the delivery, ``d_<hash of workspace and endpoint>-<n>``; all of an endpoint (scheme, host, port) share a
+partition, so that one owner keeps their limits. A delivery that ended leaves no state behind.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+import msgspec
+
+from tocsin.events.commands import Fact, PolicyActivated, PolicyApplied, TimerDue
+from tocsin.events.jobs import NO_PAYLOAD
+from tocsin.events.vocabulary import RunResult
+
+DOMAIN: Final = "deliveries"
+
+
+class Origin(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """Who asked: an entity of another domain, which hears of the end. ``run_id`` is also the ``webhook-id``."""
+
+    domain: Literal["jobs", "tickets", "tasks"]
+    entity: str
+    run_id: str
+
+
+class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """What is sent. Headers and payload as in a job's spec. by_operator: the URL is the configuration's own."""
+
+    url: str
+    headers: dict[str, str] = {}
+    payload: msgspec.Raw = NO_PAYLOAD
+    payload_digest: str = ""
+    expected_status: tuple[int, ...] = ()
+    by_operator: bool = False
+
+
+# --- events ---------------------------------------------------------------------------------------------------------
+
+
+class DeliveryRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """``not_before``: when the first attempt starts; ``scheduled_for``: the nominal time, sent as a header."""
+
+    delivery_id: str
+    origin: Origin
+    request: Request
+    not_before: str
+    scheduled_for: str
+    max_attempts: int = 4
+
+
+class AttemptFinished(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """From the owner that made the attempt. ``attempt``: 1 = the first try. status: of the answer, if there was one.
+
+    error: class of what went wrong; see ``streams.domain.delivery_outcome``. body: the first 16 KiB as text.
+    retry_after: seconds the receiver asked for. address: the one that was dialled.
+    """
+
+    delivery_id: str
+    attempt: int
+    started_at: str
+    duration_ms: int
+    status: int | None = None
+    error: str = ""
+    detail: str = ""
+    body: str = ""
+    body_cut: bool = False
+    retry_after: int | None = None
+    address: str = ""
+
+
+class CancelDelivery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """No further attempt starts; the origin hears of it also when the delivery is over or was never heard of."""
+
+    delivery_id: str
+    origin: Origin
+    reason: str = ""
+
+
+# --- facts ----------------------------------------------------------------------------------------------------------
+
+
+class DeliveryFact(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """A fact about one delivery."""
+
+    delivery_id: str
+    origin: Origin
+
+
+class DeliveryAccepted(DeliveryFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """Its first attempt starts at ``not_before``, as soon as limits allow."""
+
+    request: Request
+    not_before: str
+    scheduled_for: str
+    max_attempts: int
+
+
+class AttemptRecorded(DeliveryFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """One attempt. ``outcome``: ``succeeded, retry, failed, gone``; ``cause.rule`` says why.
+
+    next_attempt_at: of the retry. lateness_ms: how long after ``not_before`` it started.
+    """
+
+    attempt: int
+    outcome: str
+    scheduled_for: str
+    started_at: str
+    duration_ms: int
+    lateness_ms: int
+    status: int | None = None
+    error: str = ""
+    detail: str = ""
+    body: str = ""
+    body_cut: bool = False
+    address: str = ""
+    next_attempt_at: str = ""
+
+
+class DeliveryEnded(DeliveryFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """Beside the AttemptRecorded of the last attempt, or after a cancellation; the origin hears of it."""
+
+    result: RunResult
+    attempts: int
+    finished_at: str
+    status: int | None = None
+    error: str = ""
+    detail: str = ""
+
+
+class AttemptIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """The same attempt told again, or of a delivery that is over."""
+
+    delivery_id: str
+    attempt: int
+
+
+class CancellationConfirmed(DeliveryFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """Nothing was left to cancel; the origin hears of it as well."""
+
+
+EVENTS: Final[dict[str, type[Any]]] = {
+    f"tocsin.deliveries.{cls.__name__}.v1": cls
+    for cls in (DeliveryRequested, AttemptFinished, CancelDelivery, TimerDue, PolicyActivated)
+}
+FACTS: Final[dict[str, type[Any]]] = {
+    f"tocsin.deliveries.{cls.__name__}.v1": cls
+    for cls in (
+        DeliveryAccepted,
+        AttemptRecorded,
+        DeliveryEnded,
+        AttemptIgnored,
+        CancellationConfirmed,
+        PolicyApplied,
+    )
+}

@@ -1,0 +1,46 @@
+"""One HTTP request that is to be made, and what came of it: values, without the machinery in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tocsin.streams.domain.delivery_outcome import ErrorClass
+
+Method = Literal["POST", "GET"]
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingRequest:
+    """``headers``: complete, as ``headers.complete`` makes them. ``by_operator``: the URL is the configuration's own.
+
+    ``workspace``: who it is for; name lookups are shared out by it.
+    """
+
+    url: str
+    body: bytes
+    workspace: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    method: Method = "POST"
+    by_operator: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptResult:
+    """``started_at``: Unix ms by the caller's clock. ``detail``: a sentence when there is an error.
+
+    ``status``: of the answer, also of one that broke off later. ``body``: its first 16 KiB as text that PostgreSQL can
+    keep. ``headers``: the answer's, without secrets. ``retry_after``: seconds. ``address``: the one dialled.
+    """
+
+    started_at: int
+    duration_ms: int
+    status: int | None = None
+    error: ErrorClass | None = None
+    detail: str = ""
+    body: str = ""
+    body_cut: bool = False
+    headers: tuple[tuple[str, str], ...] = ()
+    retry_after: int | None = None
+    address: str | None = None
