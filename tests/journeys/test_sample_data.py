@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,15 @@ def incidents(client: httpx.Client) -> dict[str, dict[str, Any]]:
     return {one["id"]: one for one in found if (one["service"], one["environment"]) in GROUPS}
 
 
+@pytest.fixture(scope="module")
+def fresh(installation: Installation) -> Installation:
+    """The same from a shell in which no secret is set, as after a first ``make up``."""
+    found = copy.copy(installation)
+    unset = [setting.upper() for setting in demo_secrets.SETTINGS.values()]
+    found.environment = {name: value for name, value in installation.environment.items() if name not in unset}
+    return found
+
+
 def live_secrets(installation: Installation) -> set[str]:
     done = installation.run("sources", "secret", "list", "--json")
     assert done.returncode == 0, done.stderr
@@ -39,11 +48,14 @@ def live_secrets(installation: Installation) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def printed(installation: Installation) -> Iterator[list[str]]:
-    """What each block of the how-to printed."""
+def printed(installation: Installation) -> list[str]:
+    """What each block of the how-to printed; no secret is live afterwards that was not before."""
+    before = live_secrets(installation)
     shell = Shell(installation)
-    yield [shell.run(block) for block in BLOCKS]
+    found = [shell.run(block) for block in BLOCKS]
     shell.close()
+    assert live_secrets(installation) == before
+    return found
 
 
 def test_I8_one_command_makes_incidents_of_every_kind(client: httpx.Client, printed: list[str]) -> None:
@@ -79,27 +91,29 @@ def test_I8_the_same_story_again_makes_nothing_new(
     assert after == before
 
 
-def test_I8_temporary_secrets_are_revoked_also_those_a_killed_run_left(
-    installation: Installation, printed: list[str]
+def test_I8_without_secrets_temporary_ones_are_made_and_revoked_also_those_a_killed_run_left(
+    installation: Installation, fresh: Installation
 ) -> None:
-    assert live_secrets(installation) == set()
+    before = live_secrets(installation)
     made = json.loads((installation.data / "secrets.json").read_text())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOCSIN_ENCRYPTION_KEYS", made["TOCSIN_ENCRYPTION_KEYS"])
         left = demo_secrets.secret_of(Settings(_env_file=None), "datadog")
     added = installation.run("sources", "secret", "add", "-w", "default", "-s", "datadog", text=left)
-    assert live_secrets(installation) == {added.stdout.strip()}
-    done = installation.run("demo", "--seed", "3")
+    assert live_secrets(installation) == before | {added.stdout.strip()}
+    done = fresh.run("demo", "--seed", "3")
     assert done.returncode == 0, done.stderr
-    assert live_secrets(installation) == set()
+    assert "15 incidents" in done.stdout
+    assert live_secrets(installation) == before
 
 
-def test_I8_a_secret_that_is_not_known_elsewhere_is_asked_for(installation: Installation) -> None:
-    done = installation.run("demo", "--url", installation.url)
+def test_I8_elsewhere_the_secrets_are_asked_for_and_a_wrong_one_is_named(fresh: Installation) -> None:
+    done = fresh.run("demo", "--url", fresh.url)
     assert done.returncode == 1
-    assert done.stderr.startswith("tocsin: Set DATADOG_WEBHOOK_SECRET, SENTRY_CLIENT_SECRET as they are at http")
-    wrong = installation.run(
-        *("demo", "--url", installation.url, "--datadog-secret", "x", "--sentry-secret", "x", "--seed", "4")
+    assert done.stderr.startswith(
+        "tocsin: Set DATADOG_WEBHOOK_SECRET, SENTRY_CLIENT_SECRET, ALERTMANAGER_WEBHOOK_SECRET as they are at http"
     )
-    assert wrong.returncode == 1
-    assert "The gateway knows another secret of" in wrong.stderr
+    wrong = [f"--{source}-secret=wrong" for source in demo_secrets.SETTINGS]
+    done = fresh.run("demo", "--url", fresh.url, "--seed", "4", *wrong)
+    assert done.returncode == 1
+    assert done.stderr.startswith("tocsin: The gateway knows another secret of ")
