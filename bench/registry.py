@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.row import Row
-from bench.rows import alert_lists, decide, end_to_end, gateway, installation, lists, projection, takeover
+from bench.rows import alert_lists, decide, end_to_end, gateway, installation, lists, projection, storm, takeover
 
 ROWS: Final[tuple[Row, ...]] = (
     installation.UP,
@@ -15,6 +15,7 @@ ROWS: Final[tuple[Row, ...]] = (
     decide.DECIDE,
     end_to_end.END_TO_END,
     end_to_end.LATENCY,
+    storm.STORM,
     takeover.TAKEOVER,
     takeover.RESTART,
     projection.PROJECTION,

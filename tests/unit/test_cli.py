@@ -15,7 +15,7 @@ from tocsin.settings import settings
 
 HEAVY = ("aiokafka", "alembic", "asyncpg", "fastapi", "faust", "httpx", "pydantic", "sqlalchemy", "uvicorn", "jgo")
 COMMANDS = (
-    *("up", "http", "ingest", "api", "stream", "project", "migrate", "topics", "status", "doctor"),
+    *("up", "http", "ingest", "api", "stream", "project", "demo", "migrate", "topics", "status", "doctor"),
     *("keys create", "keys list", "keys revoke", "keys rotate", "dlq list", "dlq show", "dlq replay"),
     *("projections rebuild", "projections checksum", "send failure", "backtest grouping"),
     *("sources secret add", "sources secret list", "sources secret revoke"),

@@ -7,7 +7,20 @@ import sys
 import typer
 
 from tocsin import __version__
-from tocsin.cli import backtest, database, dead_letters, doctor, keys, projections, roles, send, sources, status, topics
+from tocsin.cli import (
+    backtest,
+    database,
+    dead_letters,
+    demo,
+    doctor,
+    keys,
+    projections,
+    roles,
+    send,
+    sources,
+    status,
+    topics,
+)
 from tocsin.errors import StartError
 
 app = typer.Typer(
@@ -19,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (roles, database, topics, status, doctor):
+for module in (roles, demo, database, topics, status, doctor):
     module.register(app)
 for name, group in (
     ("backtest", backtest),
