@@ -141,7 +141,7 @@ class World:
 
     def fired(self, job_id: str = FIRST) -> list[tuple[str, str]]:
         """(slot, verdict) of every slot that became a run, and of every one that did not, in order."""
-        found = []
+        found: list[tuple[str, str]] = []
         for fact in self.facts:
             if isinstance(fact, contract.SlotFired) and fact.job_id == job_id:
                 found.append((fact.slot[11:19], fact.verdict))
