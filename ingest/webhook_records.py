@@ -16,6 +16,7 @@ from tocsin.events import alerts, tickets
 from tocsin.events.alerts import AlertReceived
 from tocsin.events.envelope import Envelope, to_headers
 from tocsin.events.identity import alert_entity, failure_entity, hash_part, partition_of, record_key
+from tocsin.events.tickets import SuccessReported
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import INLINE_PAYLOAD_BYTES, dlq_topic
 from tocsin.ingest.publish import Record
@@ -70,6 +71,7 @@ class Taken(msgspec.Struct, omit_defaults=True):
     event_ids: list[str]
     alerts: list[AlertKey] = []
     failures: list[TicketKey] = []
+    successes: list[TicketKey] = []
     reason: str = ""
     quarantined: bool = False
     truncated: int = 0
@@ -125,6 +127,8 @@ def event_ids(reading: Reading, delivery: Delivery, path: str, workspace: str) -
 
 def _slim(event: Event, verified_by: str) -> tuple[Event, bytes]:
     """The event without a large context, which is the second value."""
+    if isinstance(event, SuccessReported):
+        return event, b""
     context = bytes(event.context)
     large = len(context) > INLINE_PAYLOAD_BYTES
     changes: dict[str, object] = {}
@@ -146,7 +150,10 @@ def _explain(answer: Taken, event: Event, workspace: str) -> str:
         )
         return entity
     entity = failure_entity(workspace, event.workflow, event.identifier)
-    answer.failures.append(TicketKey(event.workflow, event.identifier, event.identity_reason, entity))
+    if isinstance(event, SuccessReported):
+        answer.successes.append(TicketKey(event.workflow, event.identifier, event.reason, entity))
+    else:
+        answer.failures.append(TicketKey(event.workflow, event.identifier, event.identity_reason, entity))
     return entity
 
 

@@ -17,12 +17,12 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from tocsin.events.alerts import AlertReceived
-from tocsin.events.tickets import FailureReported
+from tocsin.events.tickets import FailureReported, SuccessReported
 from tocsin.events.times import rfc3339, round_down_ms
 from tocsin.events.vocabulary import SEVERITY_SYNONYMS, Severity
 from tocsin.ingest.sources.json_text import one_line, too_deep
 
-Event = AlertReceived | FailureReported
+Event = AlertReceived | FailureReported | SuccessReported
 OPEN: Final = "open"
 """``verified_by`` of a source that the installation opened to everybody."""
 

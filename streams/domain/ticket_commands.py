@@ -8,7 +8,7 @@ from typing import Any
 from tocsin.events import tickets as contract
 from tocsin.events.commands import CommandRefused, CommandUnchanged, Fact, RefusalReason
 from tocsin.events.identity import TICKET_ID
-from tocsin.events.times import rfc3339
+from tocsin.events.times import rfc3339, unix_ms
 from tocsin.events.vocabulary import TICKET_MOVES, UNRESOLVED
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.ticket_policy import TicketsPolicy
@@ -44,8 +44,8 @@ def succeeded(state: TicketState | None, received: Received, policy: TicketsPoli
     """What had failed works again. A success that nobody waits for leaves no trace."""
     event: contract.SuccessReported = received.event
     episode = state.unresolved() if state and not received.duplicate else None
-    if state is None or episode is None:
-        return ()
+    if state is None or episode is None or unix_ms(event.occurred_at) < unix_ms(episode.last_seen_at):
+        return ()  # nothing is open, or it failed again since
     asked = contract.StatusChangeRequested(
         ticket_id=state.ticket_id(episode),
         status="done",
