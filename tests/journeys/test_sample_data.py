@@ -98,6 +98,7 @@ def test_I8_without_secrets_temporary_ones_are_made_and_revoked_also_those_a_kil
     made = json.loads((installation.data / "secrets.json").read_text())
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TOCSIN_ENCRYPTION_KEYS", made["TOCSIN_ENCRYPTION_KEYS"])
+        patch.setenv("DATABASE_URL", installation.addresses.database)
         left = demo_secrets.secret_of(Settings(_env_file=None), "datadog")
     added = installation.run("sources", "secret", "add", "-w", "default", "-s", "datadog", text=left)
     assert live_secrets(installation) == before | {added.stdout.strip()}

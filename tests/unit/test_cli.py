@@ -43,6 +43,7 @@ def test_every_command_explains_itself(command: str) -> None:
     ("arguments", "sentence"),
     [
         (("status",), "No tocsin runs in "),
+        (("demo",), "No tocsin runs in "),
         (("dlq", "list", "--domain", "nowhere"), "There is no domain nowhere; there are tickets, alerts"),
         (("stream", "--domains", "nowhere"), "There is no domain nowhere; there are tickets, alerts"),
         (("dlq", "replay", "--value-file", __file__), "--value-file repairs one record"),

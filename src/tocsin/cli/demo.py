@@ -50,8 +50,7 @@ def demo(
         _print_posts(told, seed)
         return
     given = {"datadog": datadog_secret, "sentry": sentry_secret, "alertmanager": alertmanager_secret}
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # temporary secrets are revoked
-    with _server(url, key) as server, _secrets(given, url) as (secrets, made):
+    with _leaving_in_order(), _server(url, key) as server, _secrets(given, url) as (secrets, made):
         _perform(server, secrets, made, told, seed)
 
 
@@ -63,6 +62,16 @@ def _print_posts(told: Scenario, seed: int) -> None:
     for post in story.posts(told, _telling(told, seed, None)):
         shown = {"at": post.at, "path": post.path, "headers": dict(post.headers), "body": json.loads(post.body)}
         typer.echo(json.dumps(shown))
+
+
+@contextmanager
+def _leaving_in_order() -> Iterator[None]:
+    """SIGTERM too lets temporary secrets be revoked."""
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -57,6 +57,7 @@ def temporary(settings: Settings, sources: Sequence[str]) -> Iterator[Mapping[st
 
 def secret_of(settings: Settings, source: str) -> str:
     """The temporary one of this installation. Raises StartError."""
+    _ = settings.database  # without a running installation that is the reason
     if not (key := settings.encryption_keys.get_secret_value().partition(",")[0].strip()):
         raise StartError(f"Set {to_be_set(SETTINGS)} as the gateway has them, or TOCSIN_ENCRYPTION_KEYS.")
     return hmac.digest(key.encode(), f"tocsin demo {source}".encode(), hashlib.sha256).hex()
