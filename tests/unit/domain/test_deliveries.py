@@ -121,7 +121,7 @@ def test_a_policy_that_cannot_be_is_refused(body: dict[str, Any]) -> None:
     ],
 )
 def test_a_request_with_a_time_that_is_none_is_refused(event: Any) -> None:
-    with pytest.raises(ValueError, match="iso|offset"):
+    with pytest.raises(ValueError, match=r"iso|offset"):
         Story().when(event)
 
 
