@@ -7,7 +7,20 @@ import sys
 import typer
 
 from tocsin import __version__
-from tocsin.cli import backtest, database, dead_letters, doctor, keys, projections, roles, send, sources, status, topics
+from tocsin.cli import (
+    backtest,
+    database,
+    dead_letters,
+    doctor,
+    keys,
+    projections,
+    roles,
+    send,
+    signing_secrets,
+    sources,
+    status,
+    topics,
+)
 from tocsin.errors import StartError
 
 app = typer.Typer(
@@ -27,6 +40,7 @@ for name, group in (
     ("dlq", dead_letters),
     ("projections", projections),
     ("send", send),
+    ("signing-secrets", signing_secrets),
     ("sources", sources),
 ):
     app.add_typer(group.app, name=name)
