@@ -80,7 +80,7 @@ class Outbox:
     async def _give_up(self, producer: object) -> None:
         """One that failed may be spent for good; those who still wait for it fail, and repeat what they had to say."""
         async with self._changing:
-            spent = self._producer
-            if spent is not None and spent is producer:
+            spent, current = self._producer, self._producer is producer
+            if spent is not None and current:
                 self._producer = None
                 await spent.stop()
