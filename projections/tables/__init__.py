@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tocsin.projections.tables.administration import api_keys, outcomes, projection_errors, sources_secrets
+from tocsin.projections.tables.administration import (
+    api_keys,
+    outcomes,
+    projection_errors,
+    signing_secrets,
+    sources_secrets,
+)
 from tocsin.projections.tables.alert_counts import alert_counts
 from tocsin.projections.tables.alerts import alert_document, alert_history, alerts
 from tocsin.projections.tables.counters import counters
@@ -13,6 +19,7 @@ from tocsin.projections.tables.incidents import (
     incident_document,
     incidents,
 )
+from tocsin.projections.tables.job_logs import LATENESS_BUCKETS_MS, job_log_document, job_logs
 from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metadata
 from tocsin.projections.tables.offsets import projection_offsets
 from tocsin.projections.tables.payloads import payloads
@@ -25,6 +32,7 @@ from tocsin.projections.tables.tickets import document, tickets
 
 __all__ = [
     "ADMINISTRATION",
+    "LATENESS_BUCKETS_MS",
     "READ_MODEL",
     "action_document",
     "alert_counts",
@@ -38,11 +46,14 @@ __all__ = [
     "incident_alerts",
     "incident_document",
     "incidents",
+    "job_log_document",
+    "job_logs",
     "metadata",
     "outcomes",
     "payloads",
     "projection_errors",
     "projection_offsets",
+    "signing_secrets",
     "silence_document",
     "silences",
     "sources_secrets",

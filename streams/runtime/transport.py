@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from faust.types import TP
 
 from tocsin.events.topics import events_topic
 from tocsin.streams.domain.decision import Domain
+from tocsin.streams.runtime.observer import Observer
 from tocsin.streams.runtime.options import EXIT_CANNOT_OPEN, Options
 from tocsin.streams.runtime.ownership import OwnedPartition
 
@@ -27,7 +29,13 @@ _CLOSE_TIMEOUT: Final = 2.0
 
 
 class OwningConsumerThread(AIOKafkaConsumerThread):
-    """Reads only what was committed (Faust does so only inside its own transactions)."""
+    """Reads only what was committed (Faust does so only inside its own transactions).
+
+    heard_at: when the last heartbeat was sent that the group answered, ``time.monotonic()``.
+    """
+
+    heard_at = float("-inf")
+    coordinator: Any = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         self.consumer.in_transaction = True
@@ -37,6 +45,24 @@ class OwningConsumerThread(AIOKafkaConsumerThread):
             self.consumer.in_transaction = False
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        consumer: Any = self._consumer
+        self._note_heartbeats(consumer._coordinator)
+
+    def _note_heartbeats(self, coordinator: Any) -> None:
+        """aiokafka keeps the time of its last heartbeat to itself."""
+        self.coordinator, beat = coordinator, coordinator._do_heartbeat
+
+        async def noted() -> bool:
+            sent = time.monotonic()  # the session was renewed later than this
+            answered: bool = await beat()
+            if answered:
+                self.heard_at = sent
+            return answered
+
+        coordinator._do_heartbeat = noted
 
 
 class OwningConsumer(Consumer):
@@ -50,6 +76,7 @@ class OwningConsumer(Consumer):
         self.domains: Mapping[str, Domain[Any, Any]] = {
             events_topic(name): domain for name, domain in app.domains.items()
         }
+        self.observers: Mapping[str, Observer] = {events_topic(name): one for name, one in app.observers.items()}
         # What a fetch returns that ran across a seek may lie before or behind it: it is dropped and sought again.
         self._seeks, self._seeking = 0, asyncio.Lock()
 
@@ -92,6 +119,23 @@ class OwningConsumer(Consumer):
 
     async def _open(self, tp: TP) -> None:
         self.owned[tp] = await OwnedPartition.open(self.domains[tp.topic], tp.partition, self.options)
+        if observer := self.observers.get(tp.topic):
+            self.owned[tp].observed_by(observer)
+
+    def may_act(self, partition: OwnedPartition) -> bool:
+        """Whether something may leave the system for this partition: the group heard of this worker just now, and is
+        not about to give the partition to another. A process that stood still finds its last heartbeat too old."""
+        thread: Any = self._thread
+        app: Any = self.app
+        if partition.closed or app.rebalancing or app.should_stop or thread.coordinator is None:
+            return False
+        fresh = time.monotonic() - thread.heard_at < self.options.act_within / 1000
+        return fresh and not thread.coordinator._rejoin_needed_fut.done()
+
+    def stand_down(self) -> None:
+        """Nothing leaves the system any more; for a worker that is about to leave the group."""
+        for partition in self.owned.values():
+            partition.observer.closed(partition)
 
     async def release(self, tp: TP) -> None:
         """Closes one partition: its state and its writer are of no use any more."""

@@ -17,6 +17,7 @@ from tocsin.cli import (
     projections,
     roles,
     send,
+    signing_secrets,
     sources,
     status,
     topics,
@@ -40,6 +41,7 @@ for name, group in (
     ("dlq", dead_letters),
     ("projections", projections),
     ("send", send),
+    ("signing-secrets", signing_secrets),
     ("sources", sources),
 ):
     app.add_typer(group.app, name=name)
