@@ -123,7 +123,6 @@ class JobRunStarted(BaseModel):
 
 
 MODELS: Final[tuple[type[BaseModel], ...]] = (JobChange, JobRequest, JobPreview, JobRunStarted)
-_JOB: Final = {"application/json": {"schema": {"$ref": "#/components/schemas/Job"}}}
 
 
 def _reference(model: type[BaseModel]) -> dict[str, Any]:
@@ -134,8 +133,8 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": _reference(model)}}
 
 
-_CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "The job after it", "content": _JOB}}
-_CREATED: Final[dict[int | str, dict[str, Any]]] = {201: {"description": "The job; Location names it", "content": _JOB}}
+_CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "The job after it"}}
+_CREATED: Final[dict[int | str, dict[str, Any]]] = {201: {"description": "The job; Location names it"}}
 _QUOTA: Final[dict[int | str, dict[str, Any]]] = {
     429: responses(429)[429] | {"description": "The workspace has as many jobs as it may have (`quota-exceeded`)"}
 }

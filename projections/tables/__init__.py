@@ -13,6 +13,7 @@ from tocsin.projections.tables.incidents import (
     incident_document,
     incidents,
 )
+from tocsin.projections.tables.jobs import job_document, job_slots, job_specs, jobs, slot_document
 from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metadata
 from tocsin.projections.tables.offsets import projection_offsets
 from tocsin.projections.tables.payloads import payloads
@@ -38,6 +39,10 @@ __all__ = [
     "incident_alerts",
     "incident_document",
     "incidents",
+    "job_document",
+    "job_slots",
+    "job_specs",
+    "jobs",
     "metadata",
     "outcomes",
     "payloads",
@@ -45,6 +50,7 @@ __all__ = [
     "projection_offsets",
     "silence_document",
     "silences",
+    "slot_document",
     "sources_secrets",
     "ticket_counts",
     "ticket_history",
