@@ -7,7 +7,20 @@ import sys
 import typer
 
 from tocsin import __version__
-from tocsin.cli import backtest, database, dead_letters, doctor, keys, projections, roles, send, sources, status, topics
+from tocsin.cli import (
+    backtest,
+    database,
+    dead_letters,
+    doctor,
+    jobs,
+    keys,
+    projections,
+    roles,
+    send,
+    sources,
+    status,
+    topics,
+)
 from tocsin.errors import StartError
 
 app = typer.Typer(
@@ -23,6 +36,7 @@ for module in (roles, database, topics, status, doctor):
     module.register(app)
 for name, group in (
     ("backtest", backtest),
+    ("jobs", jobs),
     ("keys", keys),
     ("dlq", dead_letters),
     ("projections", projections),
