@@ -84,7 +84,7 @@ def audit(specs: Sequence[Spec], decided: Sequence[Decided], since: datetime, un
 def _holes(specs: Sequence[Spec], decided: Sequence[Decided], since: datetime, until: datetime) -> Iterator[Finding]:
     known = {(one.spec_version, one.slot) for one in decided}
     ranges = [(one.spec_version, one.first, one.slot) for one in decided if one.first is not None]
-    ends = [*(spec.cursor for spec in specs[1:]), until]
+    ends = [spec.cursor for spec in specs[1:]] + [until] * bool(specs)
     for spec, end in zip(specs, ends, strict=True):
         mine = [(first, slot) for version, first, slot in ranges if version == spec.spec_version]
         for slot in spec.slots(max(spec.cursor, since), min(end, until)):
