@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from tocsin.api.health import Health
 from tocsin.api.queries.reader import Reader
-from tocsin.api.routes import alerts, commands, incidents, metrics, silences, tickets
+from tocsin.api.routes import alerts, commands, incidents, jobs, metrics, silences, tickets
 from tocsin.api.routes import health as health_routes
 from tocsin.database import PromptPool
 from tocsin.settings import Settings
@@ -30,6 +30,7 @@ class Api:
         app.include_router(alerts.router(self.reader))
         app.include_router(incidents.router(self.reader))
         app.include_router(silences.router(self.reader))
+        app.include_router(jobs.router(self.reader))
         app.include_router(commands.router(PromptPool(self.pool)))
         app.include_router(health_routes.router(self.health))
         app.include_router(metrics.router(self.reader))

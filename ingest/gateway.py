@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import asyncpg
 from starlette.types import ASGIApp
 
 from tocsin.authentication import Authenticator
 from tocsin.cron import tzdata_version
+from tocsin.egress import policy as egress
+from tocsin.egress.policy import EgressPolicy
 from tocsin.encryption import Cipher
 from tocsin.events import alerts, jobs
 from tocsin.grouping_policy import read_grouping_policy
 from tocsin.ingest.commands import Commands
 from tocsin.ingest.failures import Failures
+from tocsin.ingest.job_spec import Bodies
 from tocsin.ingest.kafka import KafkaPublisher
 from tocsin.ingest.policies import PolicyPublisher, SettingsPolicy
 from tocsin.ingest.publish import Publisher
@@ -24,6 +27,8 @@ from tocsin.ingest.routes import (
     failures,
     failures_documentation,
     incidents,
+    jobs,
+    jobs_documentation,
     pagerduty,
     silences,
     sns,
@@ -42,7 +47,10 @@ from tocsin.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """Stage 1 of one process. ``policies`` is empty where another process watches the files."""
+    """Stage 1 of one process. ``policies`` is empty where another process watches the files.
+
+    egress: where jobs may send. cipher: encrypts their secret headers.
+    """
 
     publisher: Publisher
     outcomes: Outcomes
@@ -52,6 +60,8 @@ class Gateway:
     policies: tuple[PolicyPublisher, ...] = ()
     sources: Sources = NO_SOURCES
     secrets: SecretRing | None = None
+    egress: EgressPolicy = field(default_factory=EgressPolicy)
+    cipher: Cipher = field(default_factory=lambda: Cipher(""))
 
     def mount(self, app: Application) -> Mapping[tuple[str, str], ASGIApp]:
         """Adds the routes to the application; returns those that are to be answered in front of it."""
@@ -62,6 +72,8 @@ class Gateway:
         app.include_router(tickets.router(commands))
         app.include_router(incidents.router(commands))
         app.include_router(silences.router(commands))
+        app.include_router(jobs.router(jobs.JobRoutes(commands, Bodies(self.egress, self.cipher))))
+        app.component_schemas |= jobs_documentation.component_schemas()
         taking = Webhooks(self.publisher, self.partitions, self.sources)
         app.include_router(webhooks.router(webhooks.WebhookRoutes(taking, self.authenticator)))
         app.include_router(sns.router(sns.SnsRoute(taking)))
@@ -104,7 +116,8 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
             {"max_jobs": settings.max_jobs_per_workspace, "tzdata": tzdata_version()},
         ),
     )
-    secrets = SecretRing(pool, Cipher(settings.encryption_keys.get_secret_value()))
+    cipher = Cipher(settings.encryption_keys.get_secret_value())
+    secrets = SecretRing(pool, cipher)
     return Gateway(
         publisher,
         Outcomes.of(pool),
@@ -114,4 +127,6 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
         policies,
         sources(settings, secrets),
         secrets,
+        egress.parse(settings.egress_allow),
+        cipher,
     )

@@ -23,6 +23,10 @@ _BUSINESS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "tickets_reopened": ("Tickets re-opened by a repeat", ()),
     "occurrences_counted": ("Occurrences of failures counted on tickets", ()),
     "job_attempts": ("Attempts of jobs, by what became of them", ("outcome",)),
+    "jobs_scheduled": ("Jobs created", ()),
+    "jobs_executed": ("Runs of jobs that ended, cancelled ones not counted", ()),
+    "jobs_failed": ("Runs of jobs that failed finally", ()),
+    "job_slots": ("Slots of jobs, by what became of them", ("verdict",)),
 }
 
 

@@ -20,6 +20,7 @@ from tocsin.projections.tables.incidents import (
     incidents,
 )
 from tocsin.projections.tables.job_logs import LATENESS_BUCKETS_MS, job_log_document, job_logs
+from tocsin.projections.tables.jobs import job_document, job_slots, job_specs, jobs, slot_document
 from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metadata
 from tocsin.projections.tables.offsets import projection_offsets
 from tocsin.projections.tables.payloads import payloads
@@ -46,8 +47,12 @@ __all__ = [
     "incident_alerts",
     "incident_document",
     "incidents",
+    "job_document",
     "job_log_document",
     "job_logs",
+    "job_slots",
+    "job_specs",
+    "jobs",
     "metadata",
     "outcomes",
     "payloads",
@@ -56,6 +61,7 @@ __all__ = [
     "signing_secrets",
     "silence_document",
     "silences",
+    "slot_document",
     "sources_secrets",
     "ticket_counts",
     "ticket_history",

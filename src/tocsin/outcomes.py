@@ -104,6 +104,19 @@ class _Adopted(msgspec.Struct):
     incident_id: str
 
 
+class _OfJob(msgspec.Struct):
+    job_id: str
+
+
+class _RunStarted(msgspec.Struct):
+    class Request(msgspec.Struct):
+        delivery_id: str
+
+    job_id: str
+    run_id: str
+    request: Request
+
+
 class _Caused(msgspec.Struct):
     class Cause(msgspec.Struct):
         offset: int
@@ -136,13 +149,24 @@ def _answer_adopted(outcome: Outcome) -> Answered:
     return _created(outcome, f"/incidents/{fact.incident_id}") if fact.how == "split" else _answer_document(outcome)
 
 
+def _answer_job(outcome: Outcome) -> Answered:
+    return _created(outcome, f"/v1/jobs/{msgspec.json.decode(outcome.fact, type=_OfJob).job_id}")
+
+
+def _answer_run(outcome: Outcome) -> Answered:
+    fact = msgspec.json.decode(outcome.fact, type=_RunStarted)
+    logs = f"/v1/jobs/{fact.job_id}/logs?run_id={fact.run_id}"
+    found = {"job_id": fact.job_id, "run_id": fact.run_id, "delivery_id": fact.request.delivery_id, "logs": logs}
+    return Answered(201, msgspec.json.encode(found), {"Location": logs})
+
+
 def _answer_nothing(_: Outcome) -> Answered:
     return Answered(204, None, {})
 
 
 def _answer_unchanged(outcome: Outcome) -> Answered:
     command = msgspec.json.decode(outcome.fact, type=_Command).command
-    return _answer_nothing(outcome) if command == "hide" else _answer_document(outcome)
+    return _answer_nothing(outcome) if command in ("hide", "delete") else _answer_document(outcome)
 
 
 _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
@@ -157,6 +181,8 @@ _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
     "same_incident": (409, "same-incident", "It is the same incident"),
     "not_a_member": (409, "not-a-member", "An alert does not belong to the incident"),
     "nothing_left": (409, "nothing-left", "A split needs alerts on both sides"),
+    "quota_exceeded": (429, "quota-exceeded", "The quota is used up"),
+    "over": (409, "over", "It has run, and runs once"),
     "too_many": (409, "too-many", "There are too many already"),
 }
 
@@ -185,6 +211,9 @@ _ANSWERS: Final[Mapping[str, Callable[[Outcome], Answered]]] = {
     "SilenceCreated": _answer_silence,
     "SilenceEnded": _answer_nothing,
     "AlertsAdopted": _answer_adopted,
+    "JobCreated": _answer_job,
+    "RunStarted": _answer_run,
+    "JobDeleted": _answer_nothing,
 }
 
 

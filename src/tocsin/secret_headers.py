@@ -1,6 +1,7 @@
-"""Headers of webhooks whose values are secret: encrypted where they are kept, in the clear only in the request itself.
+"""Header values that are secret: which they are, how they are kept, and how they are shown.
 
-Which they are follows from the name alone, so that whoever reads a spec knows without a mark in the value.
+A sealed value is text: the prefix, then what ``Cipher`` made of the value. Only sealed values of secret headers reach
+Kafka and PostgreSQL; only the runner opens them.
 """
 
 from __future__ import annotations
@@ -8,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from tocsin.encryption import Cipher
+from tocsin.encryption import CannotDecrypt, Cipher
 
-HIDDEN: Final = "***"
-"""What is shown in place of a value; sent back, it keeps the value there is."""
-
+PREFIX: Final = "sealed:v1:"
+MASK: Final = "***"
+"""What is answered instead of a secret; sent back, it keeps the value it stands for."""
 _NAMES: Final = frozenset({"authorization", "cookie"})
 _ENDINGS: Final = ("-key", "-token", "-secret")
 
@@ -22,15 +23,33 @@ def is_secret(name: str) -> bool:
     return lower in _NAMES or lower.endswith(_ENDINGS)
 
 
-def encrypted(headers: Mapping[str, str], cipher: Cipher) -> dict[str, str]:
-    """Raises StartError when there is a secret and no key."""
-    return {name: cipher.encrypt(value).decode() if is_secret(name) else value for name, value in headers.items()}
+def is_sealed(value: str) -> bool:
+    return value.startswith(PREFIX)
 
 
-def decrypted(headers: Mapping[str, str], cipher: Cipher) -> dict[str, str]:
-    """Raises CannotDecrypt."""
-    return {name: cipher.decrypt(value.encode()) if is_secret(name) else value for name, value in headers.items()}
+def seal(value: str, cipher: Cipher) -> str:
+    """Another text every time. Raises StartError when there is no key."""
+    return PREFIX + cipher.encrypt(value).decode("ascii")
 
 
-def hidden(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name: HIDDEN if is_secret(name) else value for name, value in headers.items()}
+def opened(value: str, cipher: Cipher) -> str:
+    """The value as it was before ``seal``; one that is not sealed as it is. Raises CannotDecrypt."""
+    if not is_sealed(value):
+        return value
+    token = value.removeprefix(PREFIX)
+    if not token.isascii():
+        raise CannotDecrypt("a sealed value is ASCII")
+    return cipher.decrypt(token.encode("ascii"))
+
+
+def opened_all(headers: Mapping[str, str], cipher: Cipher) -> dict[str, str]:
+    """The headers as they are sent. Raises CannotDecrypt."""
+    return {name: opened(value, cipher) for name, value in headers.items()}
+
+
+def masked(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers as clients see them."""
+    return {
+        name: MASK if is_secret(name) or is_sealed(value) else value  # a rule may have named it secret once
+        for name, value in headers.items()
+    }

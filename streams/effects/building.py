@@ -48,7 +48,7 @@ class Builder:
             secrets=self._secrets.of(workspace),
         )
         try:
-            headers = complete(secret_headers.decrypted(state.request.headers, self._cipher), attempt, body)
+            headers = complete(secret_headers.opened_all(state.request.headers, self._cipher), attempt, body)
         except CannotDecrypt:
             raise Unsendable("A secret header cannot be decrypted with the keys of this installation") from None
         except Refused as refused:

@@ -21,7 +21,7 @@ from tocsin.broker import ensure_topics
 from tocsin.egress.signing import signature
 from tocsin.encryption import Cipher
 from tocsin.events import jobs
-from tocsin.secret_headers import encrypted
+from tocsin.secret_headers import seal
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
@@ -86,7 +86,7 @@ async def test_J9_webhooks_arrive_once_signed_with_their_headers_and_payload(
     digest = hashlib.sha256(body).hexdigest()
     async with Sink() as sink:
         deliverer()
-        headers = encrypted({"Authorization": "Bearer t", "X-Team": "ops"}, cipher)
+        headers = {"Authorization": seal("Bearer t", cipher), "X-Team": "ops"}
         run = await office.request(sink.url(), payload_digest=digest, headers=headers)
         await office.until(lambda: office.accepted(run))
         await asyncio.sleep(0.5)

@@ -10,8 +10,10 @@ import httpx
 import msgspec
 
 from tocsin.authentication import Authenticator, MemoryKeys
+from tocsin.encryption import Cipher
 from tocsin.events.commands import Fact
 from tocsin.events.envelope import from_headers
+from tocsin.events.topics import PAYLOADS
 from tocsin.http import compose
 from tocsin.ingest.gateway import Gateway
 from tocsin.ingest.publish import MemoryPublisher, Record
@@ -26,7 +28,7 @@ PEPPER = "pepper"
 class Stage:
     """``http``: a client in front of the stage. ``decide`` plays the stages behind it for every published command."""
 
-    def __init__(self, wait_seconds: float = 5.0, sources: Sources = NO_SOURCES) -> None:
+    def __init__(self, wait_seconds: float = 5.0, sources: Sources = NO_SOURCES, cipher: Cipher | None = None) -> None:
         self.publisher = _Answering(self)
         self.keys = MemoryKeys()
         self.rows: dict[tuple[str, str], Outcome] = {}
@@ -35,7 +37,15 @@ class Stage:
         self.document: bytes | None = None
         self.authenticator = Authenticator(self.keys, PEPPER, unversioned_open=True, bound_to_loopback=True)
         self.outcomes = Outcomes(self._find, poll_seconds=60)
-        self.gateway = Gateway(self.publisher, self.outcomes, self.authenticator, 4, wait_seconds, sources=sources)
+        self.gateway = Gateway(
+            self.publisher,
+            self.outcomes,
+            self.authenticator,
+            4,
+            wait_seconds,
+            sources=sources,
+            cipher=cipher or Cipher(""),
+        )
         self.application, self.app = compose(self.gateway, None, self.authenticator)
 
     async def __aenter__(self) -> Self:
@@ -65,7 +75,7 @@ class Stage:
 
     def decide(self, record: Record) -> None:
         """Writes the outcome of a command, once per event id, and notifies."""
-        if self.fact is None:
+        if self.fact is None or record.topic == PAYLOADS:
             return
         envelope = from_headers(record.headers)
         row = Outcome(

@@ -23,6 +23,12 @@ ROUTES = [
     ("/failures/batch", "post"),
     ("/tickets/{ticket_id}", "patch"),
     ("/tickets/{ticket_id}", "delete"),
+    ("/v1/jobs", "post"),
+    ("/v1/jobs/{job_id}", "patch"),
+    ("/v1/jobs/{job_id}", "delete"),
+    ("/v1/jobs/{job_id}/pause", "post"),
+    ("/v1/jobs/{job_id}/resume", "post"),
+    ("/v1/jobs/{job_id}/run", "post"),
 ]
 
 

@@ -17,7 +17,7 @@ HEAVY = ("aiokafka", "alembic", "asyncpg", "fastapi", "faust", "httpx", "pydanti
 COMMANDS = (
     *("up", "http", "ingest", "api", "stream", "project", "demo", "migrate", "topics", "status", "doctor"),
     *("keys create", "keys list", "keys revoke", "keys rotate", "dlq list", "dlq show", "dlq replay"),
-    *("projections rebuild", "projections checksum", "send failure", "backtest grouping"),
+    *("projections rebuild", "projections checksum", "send failure", "backtest grouping", "jobs audit"),
     *("sources secret add", "sources secret list", "sources secret revoke"),
 )
 

@@ -13,6 +13,7 @@ from tocsin.cli import (
     dead_letters,
     demo,
     doctor,
+    jobs,
     keys,
     projections,
     roles,
@@ -37,6 +38,7 @@ for module in (roles, demo, database, topics, status, doctor):
     module.register(app)
 for name, group in (
     ("backtest", backtest),
+    ("jobs", jobs),
     ("keys", keys),
     ("dlq", dead_letters),
     ("projections", projections),

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from tests.unit.effects.deliveries import Story, settle, waiting
 from tocsin.encryption import Cipher
 from tocsin.events.deliveries import AttemptFinished
-from tocsin.secret_headers import encrypted
+from tocsin.secret_headers import seal
 from tocsin.streams.effects import runner as module
 from tocsin.streams.effects.payloads import NotYet
 
@@ -119,7 +119,7 @@ async def test_a_missing_payload_is_waited_for_and_never_sent_empty() -> None:
 async def test_J9_secret_headers_are_sent_in_the_clear() -> None:
     keys = Fernet.generate_key().decode()
     story = Story(keys=keys)
-    headers = encrypted({"Authorization": "Bearer x", "X-Team": "ops"}, Cipher(keys))
+    headers = {"Authorization": seal("Bearer x", Cipher(keys)), "X-Team": "ops"}
     assert headers["Authorization"] != "Bearer x"
     story.partition.set(a=waiting("a", story.hand.now, headers=headers))
     story.partition.open()

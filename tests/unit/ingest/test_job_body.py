@@ -1,0 +1,317 @@
+"""Bodies of jobs: every field with its errors, what is sealed, what changes say."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from cryptography.fernet import Fernet
+
+from tocsin import secret_headers
+from tocsin.egress.policy import EgressPolicy, parse
+from tocsin.encryption import Cipher
+from tocsin.events.jobs import JobSpec
+from tocsin.ingest.job_fields import readers
+from tocsin.ingest.job_spec import Bodies
+from tocsin.ingest.routes.jobs_documentation import JobChange, JobRequest
+from tocsin.problems import Problem
+
+CIPHER = Cipher(Fernet.generate_key().decode())
+BODIES = Bodies(EgressPolicy(), CIPHER)
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+GOOD = {"name": "nightly", "callback_url": "https://example.com/hook", "cron": "30 2 * * *"}
+
+
+def created(**more: Any) -> JobSpec:
+    """A spec; None takes a field away."""
+    body = {name: value for name, value in (GOOD | more).items() if value is not ...}
+    return BODIES.created(json.dumps(body).encode(), NOW).spec()
+
+
+def changed(**body: Any) -> dict[str, Any]:
+    return BODIES.changed(json.dumps(body).encode(), NOW).changes()
+
+
+def errors(call: Any, *arguments: Any, **more: Any) -> list[tuple[str, str]]:
+    with pytest.raises(Problem) as refused:
+        call(*arguments, **more)
+    assert refused.value.status == 400
+    assert all(one.message for one in refused.value.errors)
+    return [(one.field, one.code) for one in refused.value.errors]
+
+
+def test_J1_a_body_with_nothing_but_what_is_needed_has_the_defaults_of_a_spec() -> None:
+    assert created() == JobSpec(**GOOD)  # type: ignore[arg-type]
+
+
+def test_J1_every_field_of_a_body_arrives_in_the_spec() -> None:
+    spec = created(
+        timezone="Europe/Berlin",
+        cron="  0  30 2 * * mon ",
+        cron_format="seconds-first",
+        dst="skip",
+        payload={"n": 1, "deep": [None, {}]},
+        headers={"X-Team": "ops"},
+        max_attempts=20,
+        catchup="all",
+        catchup_window=0,
+        catchup_on_resume=True,
+        overlap="queue_one",
+        jitter_seconds=3600,
+        expected_status=[204, 200, 204],
+        tags=["b", "a", " b "],
+        resolve_on_success=False,
+    )
+    assert spec == JobSpec(
+        name="nightly",
+        callback_url="https://example.com/hook",
+        cron="0 30 2 * * mon",
+        cron_format="seconds-first",
+        timezone="Europe/Berlin",
+        dst="skip",
+        payload=spec.payload,
+        headers={"X-Team": "ops"},
+        max_attempts=20,
+        catchup="all",
+        catchup_window_seconds=0,
+        catchup_on_resume=True,
+        overlap="queue_one",
+        jitter_seconds=3600,
+        expected_status=(204, 200),
+        tags=("b", "a"),
+        resolve_on_success=False,
+    )
+    assert json.loads(bytes(spec.payload)) == {"n": 1, "deep": [None, {}]}
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"name": ...}, ("name", "missing")),
+        ({"name": None}, ("name", "missing")),
+        ({"name": "  "}, ("name", "length")),
+        ({"name": "x" * 201}, ("name", "length")),
+        ({"name": 7}, ("name", "type")),
+        ({"name": "a\x00b"}, ("name", "control_character")),
+        ({"callback_url": ...}, ("callback_url", "missing")),
+        ({"callback_url": 7}, ("callback_url", "type")),
+        ({"callback_url": "ftp://example.com"}, ("callback_url", "scheme")),
+        ({"callback_url": "http://169.254.169.254/"}, ("callback_url", "address")),
+        ({"callback_url": "http://localhost/"}, ("callback_url", "address")),
+        ({"callback_url": "https://example.com:8443/"}, ("callback_url", "port")),
+        ({"timezone": "Europe/Berln"}, ("timezone", "unknown_zone")),
+        ({"timezone": 7}, ("timezone", "type")),
+        ({"dst": "never"}, ("dst", "enum")),
+        ({"max_attempts": 0}, ("max_attempts", "range")),
+        ({"max_attempts": 21}, ("max_attempts", "range")),
+        ({"max_attempts": True}, ("max_attempts", "type")),
+        ({"max_attempts": 2.0}, ("max_attempts", "type")),
+        ({"catchup": "some"}, ("catchup", "enum")),
+        ({"catchup": ["last"]}, ("catchup", "enum")),
+        ({"catchup_window": -1}, ("catchup_window", "range")),
+        ({"catchup_on_resume": "yes"}, ("catchup_on_resume", "type")),
+        ({"overlap": "LATER"}, ("overlap", "enum")),
+        ({"jitter_seconds": 3601}, ("jitter_seconds", "range")),
+        ({"jitter_seconds": "1"}, ("jitter_seconds", "type")),
+        ({"expected_status": 200}, ("expected_status", "type")),
+        ({"expected_status": [200, 99]}, ("expected_status.1", "range")),
+        ({"expected_status": [200] * 51}, ("expected_status", "too_many")),
+        ({"tags": ["a", ""]}, ("tags.1", "length")),
+        ({"tags": ["x"] * 21}, ("tags", "too_many")),
+        ({"resolve_on_success": 1}, ("resolve_on_success", "type")),
+        ({"headers": []}, ("headers", "type")),
+        ({"headers": {"X": 1}}, ("headers.X", "type")),
+        ({"headers": {"Host": "a"}}, ("headers.Host", "reserved_header")),
+        ({"headers": {"X-A": "a\nb"}}, ("headers.X-A", "header_value")),
+        ({"headers": {"X-Key": "***"}}, ("headers.X-Key", "masked")),
+        ({"headers": {"X-A": "sealed:v1:abc"}}, ("headers.X-A", "reserved_value")),
+        ({"spec_version": 1}, ("spec_version", "unknown_field")),
+        ({"cron": ...}, ("cron", "missing")),
+        ({"cron": None}, ("cron", "missing")),
+        ({"cron": 5}, ("cron", "type")),
+        ({"cron": "61 * * * *"}, ("cron", "minute.out_of_range")),
+        ({"cron": "0 22-2 * * *"}, ("cron", "hour.reversed_range")),
+        ({"cron": "0 0 30 2 *"}, ("cron", "day_of_month.never_fires")),
+        ({"cron": "0 0 * *"}, ("cron", "field_count")),
+        ({"cron": "0 0 0 * * *"}, ("cron", "six_fields")),
+        ({"cron": "@reboot"}, ("cron", "reboot")),
+        ({"cron": "TZ=UTC 0 0 * * *"}, ("cron", "zone_in_text")),
+        ({"cron": "* " * 200}, ("cron", "too_long")),
+        ({"cron": "0 0 1 1 * 2020", "cron_format": "year-last"}, ("cron", "never_fires")),
+        ({"cron_format": "quartz"}, ("cron_format", "enum")),
+        ({"cron": ..., "run_at": "2027-01-01T00:00:00Z", "cron_format": "year-last"}, ("cron_format", "without_cron")),
+        ({"run_at": "2027-01-01T00:00:00Z"}, ("run_at", "exclusive")),
+    ],
+)
+def test_J1_a_wrong_field_is_named_with_a_code(more: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert errors(created, **more) == [expected]
+
+
+def test_J1_every_wrong_field_is_named_at_once_and_says_what_is_allowed() -> None:
+    with pytest.raises(Problem) as refused:
+        created(name=1, callback_url="x", cron="* * * 13 *", timezone="Mars", catchup="x", tags=[1], extra=1)
+    found = {one.field: one for one in refused.value.errors}
+    assert set(found) == {"name", "callback_url", "cron", "timezone", "catchup", "tags.0", "extra"}
+    assert found["catchup"].allowed == ("last", "none", "first", "all")
+    assert "month" in found["cron"].message
+    assert "cron" in (found["extra"].allowed or ())
+
+
+@pytest.mark.parametrize("text", [b"[]", b"7", b'"x"'])
+def test_J1_a_body_that_is_no_object_is_400(text: bytes) -> None:
+    assert errors(BODIES.created, text, NOW) == [("body", "type")]
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b'{"name":"\xff"}', b'{"name":"\\ud800"}', b"[" * 300 + b"]" * 300])
+def test_J1_a_body_that_is_no_json_is_400(text: bytes) -> None:
+    with pytest.raises(Problem) as refused:
+        BODIES.created(text, NOW)
+    assert (refused.value.status, refused.value.code) == (400, "malformed-json")
+
+
+# --- run_at ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("run_at", "zone", "expected"),
+    [
+        ("2026-03-01T12:00:01Z", ..., "2026-03-01T12:00:01.000Z"),
+        ("2026-06-01T10:00:00.999+02:00", ..., "2026-06-01T08:00:00.000Z"),
+        ("2026-06-01T10:00:00+02:00", "America/New_York", "2026-06-01T08:00:00.000Z"),
+        ("2026-06-01 10:00", "Europe/Berlin", "2026-06-01T08:00:00.000Z"),
+        ("2026-03-29T02:30:00", "Europe/Berlin", "2026-03-29T01:30:00.000Z"),  # skipped: 03:30 on the clock
+        ("2026-10-25T02:30:00", "Europe/Berlin", "2026-10-25T00:30:00.000Z"),  # shown twice: the first
+        ("2026-10-04T02:15:00", "Australia/Lord_Howe", "2026-10-03T15:45:00.000Z"),  # a gap of 30 minutes
+    ],
+)
+def test_J2_run_at_is_one_instant(run_at: str, zone: Any, expected: str) -> None:
+    spec = created(cron=..., run_at=run_at, timezone=zone)
+    assert (spec.run_at, spec.cron) == (expected, "")
+
+
+@pytest.mark.parametrize(
+    ("run_at", "code"),
+    [
+        ("2026-03-01T12:00:00Z", "past"),
+        ("2026-03-01T12:00:00.900Z", "past"),  # slots have whole seconds
+        ("2020-01-01T00:00:00Z", "past"),
+        ("2026-06-01T10:00:00", "offset_missing"),
+        ("2026-06-01", "date_time"),
+        ("2026-13-01T10:00:00Z", "date_time"),
+        ("20270101T100000Z", "date_time"),
+        ("tomorrow", "date_time"),
+        ("9999-12-31T23:59:59-12:00", "date_time"),
+        (1_900_000_000, "date_time"),
+    ],
+)
+def test_J2_a_bad_or_past_run_at_is_400(run_at: Any, code: str) -> None:
+    assert errors(created, cron=..., run_at=run_at) == [("run_at", code)]
+
+
+def test_J2_a_wrong_zone_is_told_once() -> None:
+    body = {"cron": ..., "run_at": "2026-06-01T10:00:00", "timezone": "Nowhere"}
+    assert errors(created, **body) == [("timezone", "unknown_zone")]
+
+
+# --- payloads -------------------------------------------------------------------------------------------------------
+
+
+def test_J1_a_payload_is_kept_verbatim() -> None:
+    text = b'{"name":"x","callback_url":"https://example.com","cron":"@daily","payload":{"n":1e400,"z":"\\u0000"}}'
+    body = BODIES.created(text, NOW)
+    assert bytes(body.spec().payload) == b'{"n":1e400,"z":"\\u0000"}'
+    assert b'"payload":{"n":1e400,"z":"\\u0000"}' in msgspec.json.encode(body.spec())
+    assert not body.stored_payload
+
+
+def test_J1_a_payload_over_4_KiB_is_named_by_its_digest() -> None:
+    body = BODIES.created(json.dumps(GOOD | {"payload": "x" * 5000}).encode(), NOW)
+    spec = body.spec()
+    assert body.stored_payload == b'"' + b"x" * 5000 + b'"'
+    assert (bytes(spec.payload), len(spec.payload_digest)) == (b"", 64)
+
+
+# --- secrets --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["Authorization", "cookie", "X-Api-Key", "x-gitlab-token", "My-SECRET"])
+def test_J3_secret_headers_are_sealed_before_they_go_anywhere(name: str) -> None:
+    value = created(headers={name: "s3cr3t", "X-Team": "ops"}).headers[name]
+    assert secret_headers.is_sealed(value)
+    assert "s3cr3t" not in value
+    assert secret_headers.opened(value, CIPHER) == "s3cr3t"
+    assert secret_headers.masked({name: value, "X-Team": "ops"}) == {name: "***", "X-Team": "ops"}
+
+
+@pytest.mark.parametrize("name", ["X-Keyed", "Token-X", "keynote", "Set-Cookie2", "key"])
+def test_J3_other_headers_are_shown(name: str) -> None:
+    assert created(headers={name: "a"}).headers == {name: "a"}
+    assert secret_headers.masked({name: "a"}) == {name: "a"}
+
+
+def test_J3_without_a_key_a_secret_header_is_refused_and_not_kept() -> None:
+    bodies = Bodies(EgressPolicy(), Cipher(""))
+    text = json.dumps(GOOD | {"headers": {"Authorization": "x"}}).encode()
+    assert errors(bodies.created, text, NOW) == [("headers.Authorization", "no_encryption_key")]
+    plain = json.dumps(GOOD | {"headers": {"X-Team": "x"}}).encode()
+    assert bodies.created(plain, NOW).spec().headers == {"X-Team": "x"}
+
+
+def test_J3_what_the_operator_allows_may_be_called() -> None:
+    bodies = Bodies(parse("10.0.0.0/8:8080"), CIPHER)
+    text = json.dumps(GOOD | {"callback_url": "http://10.1.2.3:8080/x"}).encode()
+    assert bodies.created(text, NOW).spec().callback_url == "http://10.1.2.3:8080/x"
+
+
+# --- changes --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, {}),
+        ({"name": " x "}, {"name": "x"}),
+        ({"cron": "@daily"}, {"cron": "@daily", "cron_format": "", "run_at": ""}),
+        ({"run_at": "2027-01-01T00:00:00Z"}, {"run_at": "2027-01-01T00:00:00.000Z", "cron": "", "cron_format": ""}),
+        ({"timezone": "Europe/Riga"}, {"timezone": "Europe/Riga"}),
+        ({"timezone": None, "tags": None, "max_attempts": None}, {"timezone": "UTC", "tags": (), "max_attempts": 4}),
+        ({"catchup_window": None}, {"catchup_window_seconds": 86_400}),
+        ({"catchup_window": 60}, {"catchup_window_seconds": 60}),
+        ({"headers": {"X-Key": "***", "X-Team": "***"}}, {"headers": {"X-Key": "***", "X-Team": "***"}}),
+        ({"headers": None}, {"headers": {}}),
+        ({"payload": None}, {"payload": None, "payload_digest": ""}),
+        ({"cron": None}, {}),
+    ],
+)
+def test_J17_changes_have_the_names_of_a_spec(body: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert changed(**body) == expected
+
+
+def test_J17_a_new_payload_takes_the_place_of_the_old_one_wherever_that_was() -> None:
+    small, large = changed(payload=[1]), changed(payload="x" * 5000)
+    assert (bytes(small["payload"]), small["payload_digest"]) == (b"[1]", "")
+    assert (large["payload"], len(large["payload_digest"])) == (None, 64)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"name": None}, ("name", "null")),
+        ({"callback_url": None}, ("callback_url", "null")),
+        ({"cron_format": "year-last"}, ("cron_format", "without_cron")),
+        ({"cron": "@daily", "run_at": "2027-01-01T00:00:00Z"}, ("run_at", "exclusive")),
+        ({"run_at": "2027-01-01T00:00:00"}, ("run_at", "offset_missing")),
+        ({"status": "paused"}, ("status", "unknown_field")),
+        ({"headers": {"X-Key": "sealed:v1:x"}}, ("headers.X-Key", "reserved_value")),
+    ],
+)
+def test_J17_a_wrong_change_is_named(body: dict[str, Any], expected: tuple[str, str]) -> None:
+    assert errors(changed, **body) == [expected]
+
+
+def test_the_documented_models_have_the_fields_that_are_read() -> None:
+    read = {*readers(EgressPolicy(), CIPHER, keeping=False), "cron", "cron_format", "run_at", "payload"}
+    assert set(JobRequest.model_fields) == set(JobChange.model_fields) == read
