@@ -15,7 +15,8 @@ from tocsin.cron import tzdata_version
 from tocsin.egress import policy as egress
 from tocsin.egress.policy import EgressPolicy
 from tocsin.encryption import Cipher
-from tocsin.events import alerts, jobs
+from tocsin.events import alerts
+from tocsin.events.jobs import DOMAIN as JOBS
 from tocsin.grouping_policy import read_grouping_policy
 from tocsin.ingest.commands import Commands
 from tocsin.ingest.failures import Failures
@@ -112,7 +113,7 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
         SettingsPolicy(
             publisher,
             settings.partitions,
-            jobs.DOMAIN,
+            JOBS,
             {"max_jobs": settings.max_jobs_per_workspace, "tzdata": tzdata_version()},
         ),
     )

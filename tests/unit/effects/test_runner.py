@@ -130,7 +130,7 @@ async def test_J9_secret_headers_are_sent_in_the_clear() -> None:
 
 async def test_what_cannot_be_sent_is_told_without_being_tried() -> None:
     story = await opened()
-    story.partition.set(a=waiting("a", story.hand.now, headers={"Authorization": "no token of ours"}))
+    story.partition.set(a=waiting("a", story.hand.now, headers={"Authorization": "sealed:v1:no token of ours"}))
     await settle()
     assert story.sender.sent == []
     assert [(one.error, one.status) for one in story.outbox.told] == [("request", None)]

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.projections.job_log import JobLog, random_log, text
+from tocsin.events import jobs as contract
 from tocsin.projections.apply import jobs as applying
 from tocsin.projections.apply.jobs import JOBS, apply
 from tocsin.projections.projection import Changes, Record
@@ -41,9 +42,9 @@ class MemoryTables:
             key = row["workspace"], row["job_id"], row["spec_version"]
             self.tables["specs"].setdefault(key, row)
         elif write is applying._SLOTS:
-            key = row["workspace"], row["job_id"], row["spec_version"], row["slot"]
-            before = self.tables["slots"].get(key, {"decisions": 0})
-            self.tables["slots"][key] = row | {"decisions": before["decisions"] + row["decisions"]}
+            slot = row["workspace"], row["job_id"], row["spec_version"], row["slot"]
+            before = self.tables["slots"].get(slot, {"decisions": 0})
+            self.tables["slots"][slot] = row | {"decisions": before["decisions"] + row["decisions"]}
         else:
             counter = row["name"], row["labels"], row["partition"]
             counters = self.tables["counters"]
@@ -166,7 +167,7 @@ def test_X1_times_that_are_none_are_set_aside() -> None:
     log = JobLog()
     job = log.create()
     log.add(
-        applying.contract.SlotsPassed,
+        contract.SlotsPassed,
         job.job_id,
         job_id=job.job_id,
         status="active",
