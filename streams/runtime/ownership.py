@@ -39,6 +39,7 @@ class OwnedPartition:
         self.inbox: list[ConsumerRecord] = []
         self.closed = False
         self.observer: Observer = NoObserver()
+        self.membership = 0  # of the worker in its group, when this was opened
         self._applying = asyncio.Lock()  # after a rebalance the old agent may still be ending when the new one starts
 
         labels = domain.name, str(number)

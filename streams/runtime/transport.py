@@ -32,9 +32,11 @@ class OwningConsumerThread(AIOKafkaConsumerThread):
     """Reads only what was committed (Faust does so only inside its own transactions).
 
     heard_at: when the last heartbeat was sent that the group answered, ``time.monotonic()``.
+    memberships: how often it was in the group no more; whoever comes back may find somebody else's work done.
     """
 
     heard_at = float("-inf")
+    memberships = 0
     coordinator: Any = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
@@ -49,11 +51,11 @@ class OwningConsumerThread(AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         consumer: Any = self._consumer
-        self._note_heartbeats(consumer._coordinator)
+        self._watch(consumer._coordinator)
 
-    def _note_heartbeats(self, coordinator: Any) -> None:
-        """aiokafka keeps the time of its last heartbeat to itself."""
-        self.coordinator, beat = coordinator, coordinator._do_heartbeat
+    def _watch(self, coordinator: Any) -> None:
+        """aiokafka keeps the time of its last heartbeat to itself, and that it had to join anew."""
+        self.coordinator, beat, reset = coordinator, coordinator._do_heartbeat, coordinator.reset_generation
 
         async def noted() -> bool:
             sent = time.monotonic()  # the session was renewed later than this
@@ -62,7 +64,11 @@ class OwningConsumerThread(AIOKafkaConsumerThread):
                 self.heard_at = sent
             return answered
 
-        coordinator._do_heartbeat = noted
+        def counted() -> None:
+            self.memberships += 1
+            reset()
+
+        coordinator._do_heartbeat, coordinator.reset_generation = noted, counted
 
 
 class OwningConsumer(Consumer):
@@ -97,8 +103,9 @@ class OwningConsumer(Consumer):
 
     async def _own_what_is_assigned(self) -> None:
         assigned = {TP(*tp) for tp in self.assignment() if tp[0] in self.domains}
-        for tp in self.owned.keys() - assigned:
-            await self.release(tp)
+        for tp, partition in list(self.owned.items()):
+            if tp not in assigned or not self._is_member_since(partition):
+                await self.release(tp)
         while missing := assigned - self.owned.keys():
             await asyncio.gather(*(self._open(tp) for tp in missing))
         if not assigned:
@@ -118,16 +125,25 @@ class OwningConsumer(Consumer):
             await self.seek(tp, partition.position)
 
     async def _open(self, tp: TP) -> None:
-        self.owned[tp] = await OwnedPartition.open(self.domains[tp.topic], tp.partition, self.options)
+        thread: Any = self._thread
+        membership = thread.memberships
+        opened = await OwnedPartition.open(self.domains[tp.topic], tp.partition, self.options)
+        self.owned[tp], opened.membership = opened, membership
         if observer := self.observers.get(tp.topic):
-            self.owned[tp].observed_by(observer)
+            opened.observed_by(observer)
+
+    def _is_member_since(self, partition: OwnedPartition) -> bool:
+        """Whether nobody else can have owned it since it was opened: the group never went on without this worker."""
+        thread: Any = self._thread
+        member: bool = partition.membership == thread.memberships
+        return member
 
     def may_act(self, partition: OwnedPartition) -> bool:
         """Whether something may leave the system for this partition: the group heard of this worker just now, and is
         not about to give the partition to another. A process that stood still finds its last heartbeat too old."""
         thread: Any = self._thread
         app: Any = self.app
-        if partition.closed or app.rebalancing or app.should_stop or thread.coordinator is None:
+        if partition.closed or not self._is_member_since(partition) or app.rebalancing or app.should_stop:
             return False
         fresh = time.monotonic() - thread.heard_at < self.options.act_within / 1000
         return fresh and not thread.coordinator._rejoin_needed_fut.done()
