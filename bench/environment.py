@@ -191,6 +191,7 @@ class Environment:
             "TOCSIN_DATA_DIR": str(self.directory / "data"),
             "TOCSIN_LOG_DIR": str(self.directory / "logs"),
             "TOCSIN_KEY_PEPPER": "bench",
+            "TOCSIN_EGRESS_ALLOW": "127.0.0.1:1024-65535",
             "ALERTMANAGER_WEBHOOK_SECRET": ALERTMANAGER_SECRET,
             "API_PORT": str(api),
             "METRICS_PORT": str(metrics),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.row import Row
-from bench.rows import alert_lists, decide, end_to_end, gateway, installation, lists, projection, storm, takeover
+from bench.rows import alert_lists, decide, end_to_end, gateway, installation, jobs, lists, projection, storm, takeover
 
 ROWS: Final[tuple[Row, ...]] = (
     installation.UP,
@@ -22,4 +22,6 @@ ROWS: Final[tuple[Row, ...]] = (
     projection.REBUILD,
     lists.LISTS,
     alert_lists.ALERT_LISTS,
+    jobs.BURST,
+    jobs.STEADY,
 )
