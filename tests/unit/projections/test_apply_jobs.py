@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.projections.job_log import JobLog, random_log, text
+from tocsin.events import jobs as contract
 from tocsin.projections.apply import jobs as applying
 from tocsin.projections.apply.jobs import JOBS, apply
 from tocsin.projections.projection import Changes, Record
@@ -35,6 +36,7 @@ class MemoryTables:
         return changes
 
     def _write(self, write: Any, row: dict[str, Any]) -> None:
+        key: tuple[Any, ...]
         if write is applying._JOBS:
             self.tables["jobs"][row["workspace"], row["job_id"]] = row
         elif write is applying._SPECS:
@@ -166,7 +168,7 @@ def test_X1_times_that_are_none_are_set_aside() -> None:
     log = JobLog()
     job = log.create()
     log.add(
-        applying.contract.SlotsPassed,
+        contract.SlotsPassed,
         job.job_id,
         job_id=job.job_id,
         status="active",
