@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 from cryptography.fernet import Fernet
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tocsin import secret_headers
 from tocsin.egress.policy import EgressPolicy, parse
 from tocsin.encryption import Cipher
 from tocsin.events.jobs import JobSpec
 from tocsin.ingest.job_fields import readers
-from tocsin.ingest.job_spec import Bodies
+from tocsin.ingest.job_spec import Bodies, Body
 from tocsin.ingest.routes.jobs_documentation import JobChange, JobRequest
 from tocsin.problems import Problem
 
@@ -41,6 +44,13 @@ def errors(call: Any, *arguments: Any, **more: Any) -> list[tuple[str, str]]:
     assert refused.value.status == 400
     assert all(one.message for one in refused.value.errors)
     return [(one.field, one.code) for one in refused.value.errors]
+
+
+def outcome(read: Callable[[bytes, datetime], Body], text: bytes) -> Body | Problem:
+    try:
+        return read(text, NOW)
+    except Problem as problem:
+        return problem
 
 
 def test_J1_a_body_with_nothing_but_what_is_needed_has_the_defaults_of_a_spec() -> None:
@@ -170,6 +180,34 @@ def test_J1_a_body_that_is_no_json_is_400(text: bytes) -> None:
     with pytest.raises(Problem) as refused:
         BODIES.created(text, NOW)
     assert (refused.value.status, refused.value.code) == (400, "malformed-json")
+
+
+ODD = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.just("***"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=6,
+)
+BODY = st.dictionaries(st.sampled_from(sorted(JobRequest.model_fields)) | st.text(max_size=5), ODD, max_size=6)
+
+
+@given(BODY, st.booleans())
+def test_J1_any_body_is_read_or_refused_by_field(body: dict[str, Any], good: bool) -> None:
+    text = json.dumps((GOOD if good else {}) | body).encode()
+    for read in (BODIES.created, BODIES.changed, BODIES.previewed):
+        found = outcome(read, text)
+        if isinstance(found, Problem):
+            assert found.status == 400
+            assert found.errors or found.code == "malformed-json"
+        else:
+            changes = msgspec.json.decode(msgspec.json.encode(found.changes())) | {"payload": msgspec.Raw(b"1")}
+            msgspec.convert({"name": "x", "callback_url": "y"} | changes, JobSpec)
+
+
+@given(st.text(max_size=40), st.sampled_from([None, "Europe/Berlin"]))
+def test_J2_any_text_is_a_coming_instant_or_refused(run_at: str, zone: str | None) -> None:
+    body = {"name": "x", "callback_url": "https://example.com", "run_at": run_at, "timezone": zone}
+    found = outcome(BODIES.created, json.dumps(body).encode())
+    assert found.status == 400 if isinstance(found, Problem) else datetime.fromisoformat(found.spec().run_at) > NOW
 
 
 # --- run_at ---------------------------------------------------------------------------------------------------------
