@@ -26,6 +26,7 @@ from tocsin.embedded.readiness import is_ready
 from tocsin.events.topics import topics
 
 PARTITIONS: Final = 4
+ALERTMANAGER_SECRET: Final = "bench"  # noqa: S105 - of a broker that lives for one row
 ROOT: Final = Path(__file__).parent.parent
 _TEMPLATE: Final = "bench_template"
 _SAMPLE: Final = re.compile(r"^(\w+)(?:\{([^}]*)\})? (\S+)$")
@@ -190,6 +191,8 @@ class Environment:
             "TOCSIN_DATA_DIR": str(self.directory / "data"),
             "TOCSIN_LOG_DIR": str(self.directory / "logs"),
             "TOCSIN_KEY_PEPPER": "bench",
+            "TOCSIN_EGRESS_ALLOW": "127.0.0.1:1024-65535",
+            "ALERTMANAGER_WEBHOOK_SECRET": ALERTMANAGER_SECRET,
             "API_PORT": str(api),
             "METRICS_PORT": str(metrics),
             "PYTHONUNBUFFERED": "1",

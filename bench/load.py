@@ -16,9 +16,11 @@ _END_OF_HEAD = b"\r\n\r\n"
 _LENGTH = b"content-length: "
 
 
-def request(method: str, path: str, body: bytes = b"") -> bytes:
+def request(method: str, path: str, body: bytes = b"", bearer: str = "") -> bytes:
     """A whole HTTP/1.1 request for ``127.0.0.1``."""
     head = f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+    if bearer:
+        head += f"authorization: Bearer {bearer}\r\n"
     if body:
         head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
     return head.encode() + b"\r\n" + body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from bench.row import Row
-from bench.rows import alert_lists, decide, end_to_end, gateway, installation, lists, projection, takeover
+from bench.rows import alert_lists, decide, end_to_end, gateway, installation, jobs, lists, projection, storm, takeover
 
 ROWS: Final[tuple[Row, ...]] = (
     installation.UP,
@@ -15,10 +15,13 @@ ROWS: Final[tuple[Row, ...]] = (
     decide.DECIDE,
     end_to_end.END_TO_END,
     end_to_end.LATENCY,
+    storm.STORM,
     takeover.TAKEOVER,
     takeover.RESTART,
     projection.PROJECTION,
     projection.REBUILD,
     lists.LISTS,
     alert_lists.ALERT_LISTS,
+    jobs.BURST,
+    jobs.STEADY,
 )

@@ -11,16 +11,18 @@ import asyncpg
 from starlette.types import ASGIApp
 
 from tocsin.authentication import Authenticator
+from tocsin.cron import tzdata_version
 from tocsin.egress import policy as egress
 from tocsin.egress.policy import EgressPolicy
 from tocsin.encryption import Cipher
 from tocsin.events import alerts
+from tocsin.events.jobs import DOMAIN as JOBS
 from tocsin.grouping_policy import read_grouping_policy
 from tocsin.ingest.commands import Commands
 from tocsin.ingest.failures import Failures
 from tocsin.ingest.job_spec import Bodies
 from tocsin.ingest.kafka import KafkaPublisher
-from tocsin.ingest.policies import PolicyPublisher
+from tocsin.ingest.policies import PolicyPublisher, SettingsPolicy
 from tocsin.ingest.publish import Publisher
 from tocsin.ingest.routes import (
     failures,
@@ -107,6 +109,12 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
         PolicyPublisher(publisher, settings.partitions, settings.tickets_config_path, read_tickets_policy),
         PolicyPublisher(
             publisher, settings.partitions, settings.grouping_config_path, read_grouping_policy, policy=alerts.DOMAIN
+        ),
+        SettingsPolicy(
+            publisher,
+            settings.partitions,
+            JOBS,
+            {"max_jobs": settings.max_jobs_per_workspace, "tzdata": tzdata_version()},
         ),
     )
     cipher = Cipher(settings.encryption_keys.get_secret_value())

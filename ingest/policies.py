@@ -115,6 +115,19 @@ class PolicyPublisher:
         return records
 
 
+class SettingsPolicy(PolicyPublisher):
+    """A policy that comes from settings: published once, at start."""
+
+    def __init__(self, publisher: Publisher, partitions: int, policy: str, body: dict[str, Any]) -> None:
+        super().__init__(publisher, partitions, Path("settings"), lambda _: body, policy=policy)
+        self._body = body
+
+    async def run(self) -> None:
+        """Tries until the log has it."""
+        await self._publish(self.records(self._body, 0))
+        log.info("policy published", policy=self._policy, version=version_of(self._body))
+
+
 def _signature(path: Path) -> tuple[int, int]:
     """Modification time in nanoseconds and inode; zeros while there is no file."""
     try:

@@ -16,6 +16,7 @@ from tocsin.events import alerts, tickets
 from tocsin.events.alerts import AlertReceived
 from tocsin.events.envelope import Envelope, to_headers
 from tocsin.events.identity import alert_entity, failure_entity, hash_part, partition_of, record_key
+from tocsin.events.tickets import SuccessReported
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import INLINE_PAYLOAD_BYTES, dlq_topic
 from tocsin.ingest.publish import Record
@@ -70,6 +71,7 @@ class Taken(msgspec.Struct, omit_defaults=True):
     event_ids: list[str]
     alerts: list[AlertKey] = []
     failures: list[TicketKey] = []
+    successes: list[TicketKey] = []
     reason: str = ""
     quarantined: bool = False
     truncated: int = 0
@@ -89,9 +91,8 @@ def outgoing(
     """``path``: the route it came by, part of the ids. ``origin``: of a dead letter that is read again."""
     found = Outgoing([], [], Taken(0, [], reason=reading.reason, truncated=reading.truncated))
     payloads: dict[bytes, Record] = {}
-    for place, event in enumerate(reading.events):
-        event_id = event_id_of(reading, delivery, path, request.workspace, place)
-        found.answer.event_ids.append(event_id)
+    found.answer.event_ids = event_ids(reading, delivery, path, request.workspace)
+    for place, (event, event_id) in enumerate(zip(reading.events, found.answer.event_ids, strict=True)):
         slim, payload = _slim(event, delivery.verified_by)
         if payload:
             large = payload_record(payload, partitions)
@@ -112,19 +113,22 @@ def outgoing(
     return found
 
 
-def event_id_of(reading: Reading, delivery: Delivery, path: str, workspace: str, place: int) -> str:
-    """UUID 5 of workspace, route and the sender's name of the event, else of the delivery, else of its bytes."""
+def event_ids(reading: Reading, delivery: Delivery, path: str, workspace: str) -> list[str]:
+    """UUID 5 of workspace, route and the sender's name of each event, else of the delivery, else of its bytes."""
+    places = range(len(reading.events))
     if reading.event_ids:
-        return keyed_id(workspace, "POST", path, reading.event_ids[place])
+        return [keyed_id(workspace, "POST", path, reading.event_ids[place]) for place in places]
     name = reading.delivery_id or hashlib.sha256(delivery.body).hexdigest()
     if reading.timeless and not reading.delivery_id:
         # a retry comes at once; "down", "up" and the same "down" again must not lose the second outage
         name = f"{name}@{delivery.now_ms // _RETRY_MS}"
-    return keyed_id(workspace, "POST", path, name, place)
+    return [keyed_id(workspace, "POST", path, name, place) for place in places]
 
 
 def _slim(event: Event, verified_by: str) -> tuple[Event, bytes]:
     """The event without a large context, which is the second value."""
+    if isinstance(event, SuccessReported):
+        return event, b""
     context = bytes(event.context)
     large = len(context) > INLINE_PAYLOAD_BYTES
     changes: dict[str, object] = {}
@@ -146,7 +150,10 @@ def _explain(answer: Taken, event: Event, workspace: str) -> str:
         )
         return entity
     entity = failure_entity(workspace, event.workflow, event.identifier)
-    answer.failures.append(TicketKey(event.workflow, event.identifier, event.identity_reason, entity))
+    if isinstance(event, SuccessReported):
+        answer.successes.append(TicketKey(event.workflow, event.identifier, event.reason, entity))
+    else:
+        answer.failures.append(TicketKey(event.workflow, event.identifier, event.identity_reason, entity))
     return entity
 
 

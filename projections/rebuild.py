@@ -83,6 +83,14 @@ async def _alone(dsn: str) -> AsyncIterator[Any]:
             raise StartError("Another rebuild of the read models is running.")
         yield connection
     finally:
+        await _leave(connection)
+
+
+async def _leave(connection: Any) -> None:
+    """Until the server has let go of the lock; one that was only cut may hold it for a moment longer."""
+    try:
+        await connection.close(timeout=CONNECT_TIMEOUT_SECONDS)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
         connection.terminate()
 
 

@@ -23,12 +23,15 @@ from faust.sensors.prometheus import setup_prometheus_sensors
 
 from tocsin import log as logging_setup
 from tocsin import metrics as metrics_server
+from tocsin.events.deliveries import DOMAIN as DELIVERIES
 from tocsin.settings import Settings, settings
 from tocsin.streams.domains import DOMAINS
+from tocsin.streams.effects.deliverer import deliver
+from tocsin.streams.effects.runner import Runner
 from tocsin.streams.runtime.app import StreamApp
 from tocsin.streams.runtime.guard import FreezeGuard, ProgressWatch
 from tocsin.streams.runtime.options import EXIT_CRASHED, Options
-from tocsin.streams.runtime.timers import TimerPublisher
+from tocsin.streams.runtime.timers import TimerPublisher, unix_now
 
 log = structlog.get_logger(__name__)
 STOP_SECONDS: Final = 1.2
@@ -50,15 +53,26 @@ def options_of(settings: Settings) -> Options:
 def create_app(domains: Sequence[str], options: Options, **faust_settings: Any) -> StreamApp:
     """The Faust app that owns partitions of these domains; the group is named after the installation and domains.
 
-    Raises KeyError for a domain that does not exist.
+    Whoever owns deliveries makes their attempts. Raises KeyError for a domain that does not exist.
     """
     chosen = {name: DOMAINS[name] for name in domains}
     group = f"{options.installation}.stream.{'+'.join(sorted(chosen))}.v1"
-    app = StreamApp(group, {name: entry.domain for name, entry in chosen.items()}, options, **faust_settings)
+    runner = Runner(unix_now, lambda partition: app.owning.may_act(partition)) if DELIVERIES in chosen else None
+    observers = {DELIVERIES: runner} if runner else {}
+    app = StreamApp(group, {name: entry.domain for name, entry in chosen.items()}, options, observers, **faust_settings)
     for entry in chosen.values():
         entry.register_agent(app)
     _run_beside(app, options)
+    if runner is not None:
+        _deliver(app, runner)
     return app
+
+
+def _deliver(app: StreamApp, runner: Runner) -> None:
+    async def attempts() -> None:
+        await deliver(runner, settings())
+
+    app.task(attempts)
 
 
 def _run_beside(app: StreamApp, options: Options) -> None:
@@ -127,10 +141,10 @@ def _tune() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def run(domains: Sequence[str] = ()) -> None:
+def run(domains: Sequence[str] = (), role: str = "stream") -> None:
     """Runs a worker for the named domains (default: all) until SIGTERM or SIGINT. Exit codes: runtime/options.py."""
     current = settings()
-    logging_setup.configure("stream")
+    logging_setup.configure(role)
     options = options_of(current)
     _tune()
     asyncio.run(_wait_for_kafka(options.bootstrap_servers))

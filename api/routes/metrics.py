@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
 from tocsin.api.queries import counters
 from tocsin.api.queries.reader import Reader
 from tocsin.authentication import Principal, require
 from tocsin.problems import Problem, responses
+from tocsin.projections.tables import LATENESS_BUCKETS_MS
 
 _BUSINESS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "decisions": ("Decisions of the streams, by fact and by the rule that decided", ("domain", "fact", "reason")),
     "tickets_opened": ("Tickets opened", ()),
     "tickets_reopened": ("Tickets re-opened by a repeat", ()),
     "occurrences_counted": ("Occurrences of failures counted on tickets", ()),
+    "job_attempts": ("Attempts of jobs, by what became of them", ("outcome",)),
     "jobs_scheduled": ("Jobs created", ()),
     "jobs_executed": ("Runs of jobs that ended, cancelled ones not counted", ()),
     "jobs_failed": ("Runs of jobs that failed finally", ()),
@@ -62,7 +65,7 @@ def router(reader: Reader) -> APIRouter:
     return found
 
 
-async def _business(reader: Reader) -> list[CounterMetricFamily]:
+async def _business(reader: Reader) -> list[Metric]:
     try:
         async with reader.connection() as connection:
             values = list(await counters.totals(connection))
@@ -77,4 +80,15 @@ async def _business(reader: Reader) -> list[CounterMetricFamily]:
     for name, (_, label_names) in _BUSINESS.items():
         if not label_names and not families[name].samples:
             families[name].add_metric([], 0)
-    return list(families.values())
+    return [*families.values(), _lateness(values)]
+
+
+def _lateness(values: Iterable[counters.Value]) -> HistogramMetricFamily:
+    """Counted in each bucket, told from the smallest up."""
+    counted = {value.labels["le"]: value.value for value in values if value.name == "job_lateness_bucket"}
+    bounds = [*(f"{bound / 1000:g}" for bound in LATENESS_BUCKETS_MS), "+Inf"]
+    told = zip(bounds, itertools.accumulate(counted.get(bound, 0) for bound in bounds), strict=True)
+    milliseconds = sum(value.value for value in values if value.name == "job_lateness_milliseconds")
+    family = HistogramMetricFamily("tocsin_job_lateness_seconds", "How late first attempts of jobs began")
+    family.add_metric([], list(told), milliseconds / 1000)
+    return family

@@ -40,6 +40,7 @@ class WebhookTaken(BaseModel):
     event_ids: list[str]
     alerts: list[WebhookAlert] | None = None
     failures: list[WebhookFailure] | None = None
+    successes: list[WebhookFailure] | None = None
     reason: str | None = None
     quarantined: bool | None = None
     truncated: int | None = None

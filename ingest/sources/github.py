@@ -1,7 +1,7 @@
 """GitHub ``workflow_run``: a failed run is a workflow failure and goes to its ticket.
 
 Source: docs.github.com, Webhook events and payloads; Validating webhook deliveries. ``X-GitHub-Delivery`` is the same
-on a redelivery. A re-run keeps the run's id and raises ``run_attempt``. A later success is counted, not published.
+on a redelivery. A re-run keeps the run's id and raises ``run_attempt``. A later success closes the ticket.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from tocsin.events.tickets import FailureReported
+from tocsin.events.tickets import FailureReported, SuccessReported
 from tocsin.ingest.sources.signatures import Secret, Verdict, hmac_hex
 from tocsin.ingest.sources.webhook import (
     MAX_NAME,
@@ -28,8 +28,9 @@ from tocsin.ingest.sources.webhook import (
 
 SOURCE: Final = "github"
 IDENTITY: Final = "repository, workflow and branch"
-# Neither of success, cancelled, skipped, neutral, stale and action_required says that the workflow failed.
+# Neither of cancelled, skipped, neutral, stale and action_required says that the workflow failed.
 _FAILURES: Final = frozenset({"failure", "timed_out", "startup_failure"})
+_SUCCESS: Final = "success"
 _MAX_IDENTIFIER: Final = 500
 
 
@@ -50,25 +51,45 @@ def parse(delivery: Delivery) -> Reading:
     conclusion = text(run.get("conclusion"))
     if action != "completed":
         return Reading(reason=f"a workflow run {action} has not ended")
+    if conclusion == _SUCCESS:
+        return Reading([_success(delivery, found, run)], delivery_id=name)
     if conclusion not in _FAILURES:
         return Reading(reason=f"a workflow run that ended with {conclusion or 'nothing'} is no failure")
     return Reading([_failure(delivery, body, found, run, conclusion)], delivery_id=name)
 
 
-def _failure(
-    delivery: Delivery, body: bytes, found: dict[str, Any], run: dict[str, Any], conclusion: str
-) -> FailureReported:
+def _identity(found: dict[str, Any], run: dict[str, Any]) -> tuple[str, str]:
+    """Workflow and identifier. Raises Unreadable."""
     repository = text(mapping(found.get("repository")).get("full_name"))
     workflow_id = text(run.get("workflow_id"))
-    branch = text(run.get("head_branch"))
     if not repository or not workflow_id:
         raise Unreadable("repository.full_name or workflow_run.workflow_id is missing")
     name = first(text(run.get("name")), text(mapping(found.get("workflow")).get("name")), workflow_id)
+    identifier = f"{repository}/{workflow_id}/{text(run.get('head_branch'))}"
+    return f"{repository}: {name}"[:MAX_NAME], identifier[:_MAX_IDENTIFIER]
+
+
+def _success(delivery: Delivery, found: dict[str, Any], run: dict[str, Any]) -> SuccessReported:
+    workflow, identifier = _identity(found, run)
+    return SuccessReported(
+        workflow=workflow,
+        identifier=identifier,
+        occurred_at=instant(run.get("updated_at"), delivery.now_ms),
+        source=SOURCE,
+        reason=f"run {text(run.get('run_number'))} succeeded",
+    )
+
+
+def _failure(
+    delivery: Delivery, body: bytes, found: dict[str, Any], run: dict[str, Any], conclusion: str
+) -> FailureReported:
+    workflow, identifier = _identity(found, run)
+    branch = text(run.get("head_branch"))
     number, attempt = text(run.get("run_number")), text(run.get("run_attempt"))
     title = text(run.get("display_title"), MAX_NAME)
     return FailureReported(
-        workflow=f"{repository}: {name}"[:MAX_NAME],
-        identifier=f"{repository}/{workflow_id}/{branch}"[:_MAX_IDENTIFIER],
+        workflow=workflow,
+        identifier=identifier,
         identity_reason=IDENTITY,
         message=f"Run {number}, attempt {attempt or 1}, on {branch or 'no branch'} ended with {conclusion}"
         + (f": {title}" if title else ""),

@@ -10,18 +10,19 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from tocsin.events.alerts import AlertReceived
-from tocsin.events.tickets import FailureReported
+from tocsin.events.tickets import FailureReported, SuccessReported
 from tocsin.events.times import rfc3339, round_down_ms
 from tocsin.events.vocabulary import SEVERITY_SYNONYMS, Severity
 from tocsin.ingest.sources.json_text import one_line, too_deep
 
-Event = AlertReceived | FailureReported
+Event = AlertReceived | FailureReported | SuccessReported
 OPEN: Final = "open"
 """``verified_by`` of a source that the installation opened to everybody."""
 
@@ -126,11 +127,11 @@ def fields_as_json(fields: Mapping[str, str]) -> msgspec.Raw:
 
 def text(value: object, limit: int = MAX_NAME) -> str:
     """A scalar as text without NUL, at most ``limit`` characters; empty for anything else."""
+    if isinstance(value, str):
+        return value.replace("\x00", "").strip()[:limit]
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int | float):
-        return str(value)[:limit]
-    return value.replace("\x00", "").strip()[:limit] if isinstance(value, str) else ""
+    return str(value)[:limit] if isinstance(value, int | float) else ""
 
 
 def mapping(value: object) -> dict[str, Any]:
@@ -149,7 +150,8 @@ def link(value: object) -> str:
 
 def tags(pairs: Mapping[str, Any]) -> dict[str, str]:
     """The scalars among them, the first MAX_TAGS."""
-    return {text(name): text(value) for name, value in list(pairs.items())[:MAX_TAGS] if text(name) and text(value)}
+    read = ((text(name), text(value)) for name, value in islice(pairs.items(), MAX_TAGS))
+    return {name: value for name, value in read if name and value}
 
 
 def severity(value: object) -> Severity | None:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tocsin.projections.tables.administration import api_keys, outcomes, projection_errors, sources_secrets
+from tocsin.projections.tables.administration import (
+    api_keys,
+    outcomes,
+    projection_errors,
+    signing_secrets,
+    sources_secrets,
+)
 from tocsin.projections.tables.alert_counts import alert_counts
 from tocsin.projections.tables.alerts import alert_document, alert_history, alerts
 from tocsin.projections.tables.counters import counters
@@ -13,6 +19,7 @@ from tocsin.projections.tables.incidents import (
     incident_document,
     incidents,
 )
+from tocsin.projections.tables.job_logs import LATENESS_BUCKETS_MS, job_log_document, job_logs
 from tocsin.projections.tables.jobs import job_document, job_slots, job_specs, jobs, slot_document
 from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metadata
 from tocsin.projections.tables.offsets import projection_offsets
@@ -26,6 +33,7 @@ from tocsin.projections.tables.tickets import document, tickets
 
 __all__ = [
     "ADMINISTRATION",
+    "LATENESS_BUCKETS_MS",
     "READ_MODEL",
     "action_document",
     "alert_counts",
@@ -40,6 +48,8 @@ __all__ = [
     "incident_document",
     "incidents",
     "job_document",
+    "job_log_document",
+    "job_logs",
     "job_slots",
     "job_specs",
     "jobs",
@@ -48,6 +58,7 @@ __all__ = [
     "payloads",
     "projection_errors",
     "projection_offsets",
+    "signing_secrets",
     "silence_document",
     "silences",
     "slot_document",

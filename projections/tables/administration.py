@@ -51,6 +51,17 @@ sources_secrets: Final = Table(
     schema=ADMINISTRATION,
 )
 
+signing_secrets: Final = Table(
+    "signing_secrets",
+    metadata,
+    Column("secret_id", Text, primary_key=True),
+    Column("workspace", Text, nullable=False),
+    Column("encrypted", LargeBinary, nullable=False, comment="Fernet, by a key of TOCSIN_ENCRYPTION_KEYS"),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    schema=ADMINISTRATION,
+)
+
 projection_errors: Final = Table(
     "projection_errors",
     metadata,

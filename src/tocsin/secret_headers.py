@@ -42,6 +42,11 @@ def opened(value: str, cipher: Cipher) -> str:
     return cipher.decrypt(token.encode("ascii"))
 
 
+def opened_all(headers: Mapping[str, str], cipher: Cipher) -> dict[str, str]:
+    """The headers as they are sent. Raises CannotDecrypt."""
+    return {name: opened(value, cipher) for name, value in headers.items()}
+
+
 def masked(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers as clients see them."""
     return {

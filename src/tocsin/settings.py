@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     grouping_config_path: Path = Path("deploy/grouping.yaml")
     mappers_config_path: Path = Path("deploy/mappers.yaml")
 
+    # limits
+    max_jobs_per_workspace: int = Field(100, ge=1, le=100_000, description="neither deleted nor finished")
+
     # retention
     events_retention_days: int = Field(30, ge=1, le=3650)
     log_retention_days: int = Field(14, ge=7, le=14)

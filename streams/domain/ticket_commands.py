@@ -8,7 +8,7 @@ from typing import Any
 from tocsin.events import tickets as contract
 from tocsin.events.commands import CommandRefused, CommandUnchanged, Fact, RefusalReason
 from tocsin.events.identity import TICKET_ID
-from tocsin.events.times import rfc3339
+from tocsin.events.times import rfc3339, unix_ms
 from tocsin.events.vocabulary import TICKET_MOVES, UNRESOLVED
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.ticket_policy import TicketsPolicy
@@ -37,11 +37,31 @@ def change_status(state: TicketState | None, received: Received, policy: Tickets
         detail = "a newer ticket of the same failure is unresolved"
         open_ticket = known.ticket_id(other)
         return (_refused(received, "change_status", "newer_episode_unresolved", detail, open_ticket_id=open_ticket),)
-    return (_changed(known, episode, received, policy),)
+    return (_changed(known, episode, received, policy, event),)
 
 
-def _changed(state: TicketState, episode: Episode, received: Received, policy: TicketsPolicy) -> Fact:
-    event: contract.StatusChangeRequested = received.event
+def succeeded(state: TicketState | None, received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
+    """What had failed works again. A success that nobody waits for leaves no trace."""
+    event: contract.SuccessReported = received.event
+    episode = state.unresolved() if state and not received.duplicate else None
+    if state is None or episode is None or unix_ms(event.occurred_at) < unix_ms(episode.last_seen_at):
+        return ()  # nothing is open, or it failed again since
+    asked = contract.StatusChangeRequested(
+        ticket_id=state.ticket_id(episode),
+        status="done",
+        actor=event.source,
+        reason=event.reason or "it works again",
+    )
+    return (_changed(state, episode, received, policy, asked),)
+
+
+def _changed(
+    state: TicketState,
+    episode: Episode,
+    received: Received,
+    policy: TicketsPolicy,
+    event: contract.StatusChangeRequested,
+) -> Fact:
     now = max(received.now, episode.updated_at + 1)
     resolved_at = 0
     if event.status not in UNRESOLVED:
@@ -51,7 +71,7 @@ def _changed(state: TicketState, episode: Episode, received: Received, policy: T
     return contract.StatusChanged(
         entity=received.entity,
         at=rfc3339(now),
-        cause=received.cause("legal_move", **{"from": episode.status, "to": event.status}),
+        cause=received.cause(_rule(received), **{"from": episode.status, "to": event.status}),
         answers=received.answers(),
         ticket_id=state.ticket_id(episode),
         from_status=episode.status,
@@ -61,6 +81,10 @@ def _changed(state: TicketState, episode: Episode, received: Received, policy: T
         resolved_at=rfc3339(resolved_at) if resolved_at else "",
         reopen_until=rfc3339(resolved_at + window) if reopens and window is not None else "",
     )
+
+
+def _rule(received: Received) -> str:
+    return "succeeded" if isinstance(received.event, contract.SuccessReported) else "legal_move"
 
 
 def hide(state: TicketState | None, received: Received, policy: TicketsPolicy) -> Sequence[Fact]:

@@ -11,7 +11,7 @@ from tocsin.events import tickets as contract
 from tocsin.events.commands import Answer, Fact
 from tocsin.events.times import rfc3339
 from tocsin.streams.domain.decision import Domain, Received
-from tocsin.streams.domain.ticket_commands import change_status, hide
+from tocsin.streams.domain.ticket_commands import change_status, hide, succeeded
 from tocsin.streams.domain.ticket_policy import TicketsPolicy, policy_of
 from tocsin.streams.domain.ticket_repeats import latest_of, repeats
 from tocsin.streams.domain.ticket_state import Episode, TicketState, evolve
@@ -136,6 +136,7 @@ def _later(one: str, other: str) -> str:
 _DECISIONS: Final[dict[type, Callable[[TicketState | None, Received, TicketsPolicy], Sequence[Fact]]]] = {
     contract.FailureReported: _failure_reported,
     contract.StatusChangeRequested: change_status,
+    contract.SuccessReported: succeeded,
     contract.HideRequested: hide,
 }
 

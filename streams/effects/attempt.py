@@ -10,7 +10,7 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -36,6 +36,14 @@ MOST_ADDRESSES: Final = 4
 _CHARSET: Final = re.compile(r";\s*charset=\"?([\w-]{1,40})", re.IGNORECASE)
 
 log = structlog.get_logger(__name__)
+
+
+class NotNow(Exception):
+    """Nothing was sent, and this one is not to be made by whoever wanted to."""
+
+
+def _always() -> bool:
+    return True
 
 
 class Sender:
@@ -69,12 +77,19 @@ class Sender:
         await self._names.close()
         await self._session.close()
 
-    async def send(self, request: OutgoingRequest, started_at: int) -> AttemptResult:
-        """``started_at``: now, Unix ms, by the caller's clock. Cancelling it cuts the connection."""
-        began, seen = time.perf_counter(), _Seen()
+    async def send(
+        self, request: OutgoingRequest, started_at: int, may_dial: Callable[[], bool] = _always
+    ) -> AttemptResult:
+        """``started_at``: now, Unix ms, by the caller's clock. Cancelling it cuts the connection.
+
+        may_dial: asked right before each address is dialled. Raises NotNow when it says no.
+        """
+        began, seen = time.perf_counter(), _Seen(may_dial)
         try:
             async with asyncio.timeout(self._total):
                 await self._attempt(request, seen)
+        except NotNow:
+            raise
         except TimeoutError:
             seen.failed("timeout", f"no complete answer within {self._total:g} s")
         except Failed as failure:
@@ -132,6 +147,8 @@ class Sender:
     async def _exchange(
         self, request: OutgoingRequest, destination: Destination, address: str, connect_seconds: float, seen: _Seen
     ) -> None:
+        if not seen.may_dial():
+            raise NotNow
         connections.admit(address, destination.port)
         seen.address = address
         async with self._session.request(
@@ -150,7 +167,8 @@ class Sender:
 class _Seen:
     """What is known of the answer so far, kept when the rest fails."""
 
-    def __init__(self) -> None:
+    def __init__(self, may_dial: Callable[[], bool]) -> None:
+        self.may_dial = may_dial
         self.address: str | None = None
         self._status: int | None = None
         self._headers: tuple[tuple[str, str], ...] = ()

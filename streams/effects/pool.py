@@ -85,8 +85,8 @@ class DeliveryPool:
             self._fill()
         return True
 
-    async def cancel(self, delivery_id: str) -> Cancelled:
-        """What it was doing. When this returns it runs no more; whether a running one was received is not known."""
+    def discard(self, delivery_id: str) -> Cancelled:
+        """What it was doing. It begins nothing from here on; one that runs ends at its next step."""
         delivery = self._known.get(delivery_id)
         if delivery is None:
             return "unknown"
@@ -96,8 +96,15 @@ class DeliveryPool:
             self._forget(delivery_id)  # its entry among the due ones is passed over
             return "waiting"
         task.cancel()
-        await asyncio.wait([task])
         return "running"
+
+    async def cancel(self, delivery_id: str) -> Cancelled:
+        """What it was doing. When this returns it runs no more; whether a running one was received is not known."""
+        task = self._running.get(delivery_id)
+        was = self.discard(delivery_id)
+        if task is not None:
+            await asyncio.wait([task])
+        return was
 
     async def drain(self, seconds: float) -> list[str]:
         """Takes nothing more, starts nothing more, lets those that run finish. The ids that did not run, or not to the

@@ -14,6 +14,7 @@ from mode.supervisors import OneForOneSupervisor
 
 from tocsin.events.topics import events_topic
 from tocsin.streams.domain.decision import Domain
+from tocsin.streams.runtime.observer import Observer
 from tocsin.streams.runtime.options import EXIT_LOST_OWNERSHIP, Options
 from tocsin.streams.runtime.transport import OwningConsumer, OwningTransport
 
@@ -29,10 +30,17 @@ class PatientSupervisor(OneForOneSupervisor):
 
 
 class StreamApp(faust.App):
-    """A Faust app that owns partitions of one or more domains."""
+    """A Faust app that owns partitions of one or more domains. ``observers``: by domain, who follows its states."""
 
-    def __init__(self, name: str, domains: Mapping[str, Domain[Any, Any]], options: Options, **settings: Any) -> None:
-        self.domains, self.options = domains, options
+    def __init__(
+        self,
+        name: str,
+        domains: Mapping[str, Domain[Any, Any]],
+        options: Options,
+        observers: Mapping[str, Observer] | None = None,
+        **settings: Any,
+    ) -> None:
+        self.domains, self.options, self.observers = domains, options, observers or {}
         super().__init__(
             name,
             broker=";".join(f"kafka://{server}" for server in options.bootstrap_servers.split(",")),
@@ -55,7 +63,8 @@ class StreamApp(faust.App):
         )
 
     async def on_stop(self) -> None:
-        """Leaves the group first, then gives up the producers."""
+        """Lets nothing out any more, leaves the group, then gives up the producers."""
+        self.owning.stand_down()
         await super().on_stop()
         await asyncio.gather(*(self.owning.release(tp) for tp in list(self.owning.owned)))
 

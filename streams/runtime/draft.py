@@ -249,7 +249,7 @@ class Draft:
 
     def _check(self, received: Received, facts: Sequence[Fact], state: Any) -> None:
         try:
-            encoded = [_ENCODER.encode(state)]
+            encoded = [b"" if state is None else _ENCODER.encode(state)]
             for fact in facts:
                 encoded.append(_ENCODER.encode(fact))
                 for effect in self.domain.effects(fact):

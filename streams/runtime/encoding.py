@@ -30,10 +30,13 @@ class OutgoingRecord(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """One transaction, encoded. ``records`` by (topic, partition), in order; the rest is for ``accept``."""
+    """One transaction, encoded. ``records`` by (topic, partition), in order; the rest is for ``accept``.
+
+    changed: by key, the decoded and the encoded state; None and None for an entity that leaves none behind.
+    """
 
     records: Mapping[tuple[str, int], list[OutgoingRecord]]
-    changed: Mapping[bytes, tuple[Any, bytes]]
+    changed: Mapping[bytes, tuple[Any, bytes | None]]
     facts: Sequence[Decided]
     progress: Progress
 
@@ -51,7 +54,7 @@ def prepare(draft: Draft, partitions: int, max_message_bytes: int) -> Prepared:
     draft.settle()
     domain, here = draft.domain, draft.partition
     facts = _folded(draft)
-    changed = {key: (state, _ENCODE(state)) for key, state in draft.changed.items()}
+    changed = {key: (state, None if state is None else _ENCODE(state)) for key, state in draft.changed.items()}
     records: dict[tuple[str, int], list[OutgoingRecord]] = {}
     if facts:
         names = {cls: name for name, cls in domain.facts.items()}
@@ -176,9 +179,9 @@ def _size(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, b
     return len(key or b"") + len(value or b"") + sum(len(name) + len(text or b"") for name, text in headers)
 
 
-def _state_records(draft: Draft, changed: Mapping[bytes, tuple[Any, bytes]]) -> Iterator[OutgoingRecord]:
+def _state_records(draft: Draft, changed: Mapping[bytes, tuple[Any, bytes | None]]) -> Iterator[OutgoingRecord]:
     for key, (_, encoded) in changed.items():
-        yield OutgoingRecord(key, encoded)
+        yield OutgoingRecord(key, encoded)  # without a value: compaction removes the entity
     if draft.new_ids:
         yield OutgoingRecord(*draft.state.ring.encode(draft.now, draft.new_ids))
     if draft.policy is not None:

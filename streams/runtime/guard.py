@@ -33,14 +33,17 @@ class FreezeGuard(threading.Thread):
         super().__init__(name="freeze-guard", daemon=True)
         self._limit = options.frozen_after / 1000
         self._owned = owned
-        self._last_beat = time.monotonic()
+        self._last_beat = float("inf")  # until the first
         self._watching = True
 
     async def beat(self) -> None:
         """Runs on the event loop until cancelled; its silence means the loop is stuck."""
         try:
             while True:
-                self._last_beat = time.monotonic()
+                now = time.monotonic()
+                if (silent := now - self._last_beat) > self._limit:
+                    self._end("the event loop stood still", silent)  # and its watch with it: the process was frozen
+                self._last_beat = now
                 await asyncio.sleep(_BEAT)
         finally:
             self._watching = False  # the worker is stopping, in its own time

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+_ACT_MARGIN: Final = 300  # ms before a session may end in which nothing leaves the system any more
+
 EXIT_CRASHED: Final = 1
 EXIT_LOST_OWNERSHIP: Final = 3  # fenced, cancelled or an unknown commit: a fresh process joins the group again
 EXIT_CANNOT_OPEN: Final = 4  # state could not be loaded in time, or the log no longer reaches back to the position
@@ -16,6 +18,7 @@ EXIT_NO_PROGRESS: Final = 6  # records wait, but a partition does not move
 class Options:
     """Times in ms unless named otherwise.
 
+    act_within: effects leave only so long after a heartbeat that the group answered.
     slice_records / slice_bytes: the most one transaction takes.
     duplicate_window: how long sender-given ids are remembered; duplicate_cap: how many at most, per partition.
     """
@@ -34,6 +37,10 @@ class Options:
     slice_records: int = 2000
     slice_bytes: int = 1024 * 1024
     max_message_bytes: int = 2 * 1024 * 1024 - 64 * 1024
+
+    @property
+    def act_within(self) -> int:
+        return self.session_timeout - min(_ACT_MARGIN, self.session_timeout // 2)
 
     def transactional_id(self, domain: str, partition: int) -> str:
         """One id per partition, whatever group, role or version: its newest holder fences every other."""

@@ -21,6 +21,7 @@ from tocsin.streams.runtime.draft import Draft
 from tocsin.streams.runtime.encoding import Prepared, fact_reason, prepare
 from tocsin.streams.runtime.id_ring import IdRing
 from tocsin.streams.runtime.loading import load_snapshot
+from tocsin.streams.runtime.observer import NoObserver, Observer
 from tocsin.streams.runtime.options import Options
 from tocsin.streams.runtime.partition_state import PartitionState
 from tocsin.streams.runtime.transaction import TransactionWriter
@@ -37,6 +38,8 @@ class OwnedPartition:
         self.state = PartitionState(domain, IdRing(options.duplicate_window, options.duplicate_cap))
         self.inbox: list[ConsumerRecord] = []
         self.closed = False
+        self.observer: Observer = NoObserver()
+        self.membership = 0  # of the worker in its group, when this was opened
         self._applying = asyncio.Lock()  # after a rebalance the old agent may still be ending when the new one starts
 
         labels = domain.name, str(number)
@@ -70,8 +73,14 @@ class OwnedPartition:
         """The next offset of the events topic to apply."""
         return self.state.progress.position
 
+    def observed_by(self, observer: Observer) -> None:
+        """From here on; it hears of the states there are."""
+        self.observer = observer
+        observer.opened(self)
+
     async def close(self) -> None:
         self.closed = True
+        self.observer.closed(self)
         self._owned.set(0)
         await self.writer.close()
 
@@ -90,10 +99,13 @@ class OwnedPartition:
         prepared, draft = await self._decide(records)
         if draft.position == self.position:
             return
+        states = {key: state for key, (state, _) in prepared.changed.items()}
+        self.observer.writing(self, states)
         with metrics.TRANSACTION_SECONDS.labels(self.domain.name).time():
             await self.writer.write(prepared)
         self.state.accept(prepared.changed, prepared.progress, draft.new_ids, draft.policy)
-
+        if not self.closed:
+            self.observer.committed(self, states)
         self._measure(records, prepared, draft)
 
     async def _decide(self, records: Sequence[ConsumerRecord]) -> tuple[Prepared, Draft]:

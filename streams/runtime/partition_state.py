@@ -76,14 +76,17 @@ class PartitionState:
 
     def accept(
         self,
-        changed: Mapping[bytes, tuple[Any, bytes]],
+        changed: Mapping[bytes, tuple[Any, bytes | None]],
         progress: Progress,
         new_ids: list[bytes],
         policy: ActivePolicy | None,
     ) -> None:
-        """Takes over what was just committed. ``changed``: by key, the decoded and the encoded state."""
+        """Takes over what was just committed. ``changed``: by key, the state decoded and encoded, or None twice."""
         for key, (_, encoded) in changed.items():
-            self.entities[key] = encoded
+            if encoded is None:
+                self.entities.pop(key, None)
+            else:
+                self.entities[key] = encoded
         self.progress = progress
         if new_ids:
             self.ring.add(progress.now, new_ids)
@@ -93,4 +96,4 @@ class PartitionState:
             return
         next_due, governing = self.domain.next_due, self.policy
         for key, (state, _) in changed.items():
-            self.due.set(key, next_due(state, governing))
+            self.due.set(key, None if state is None else next_due(state, governing))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -18,6 +19,7 @@ from faust.types import TP
 
 from tocsin.events.topics import events_topic
 from tocsin.streams.domain.decision import Domain
+from tocsin.streams.runtime.observer import Observer
 from tocsin.streams.runtime.options import EXIT_CANNOT_OPEN, Options
 from tocsin.streams.runtime.ownership import OwnedPartition
 
@@ -27,7 +29,15 @@ _CLOSE_TIMEOUT: Final = 2.0
 
 
 class OwningConsumerThread(AIOKafkaConsumerThread):
-    """Reads only what was committed (Faust does so only inside its own transactions)."""
+    """Reads only what was committed (Faust does so only inside its own transactions).
+
+    heard_at: when the last heartbeat was sent that the group answered, ``time.monotonic()``.
+    memberships: how often it was in the group no more; whoever comes back may find somebody else's work done.
+    """
+
+    heard_at = float("-inf")
+    memberships = 0
+    coordinator: Any = None
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         self.consumer.in_transaction = True
@@ -37,6 +47,28 @@ class OwningConsumerThread(AIOKafkaConsumerThread):
             self.consumer.in_transaction = False
         consumer._fetch_max_wait_ms = _FETCH_WAIT_MS
         return consumer
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        consumer: Any = self._consumer
+        self._watch(consumer._coordinator)
+
+    def _watch(self, coordinator: Any) -> None:
+        """aiokafka keeps the time of its last heartbeat to itself, and that it had to join anew."""
+        self.coordinator, beat, reset = coordinator, coordinator._do_heartbeat, coordinator.reset_generation
+
+        async def noted() -> bool:
+            sent = time.monotonic()  # the session was renewed later than this
+            answered: bool = await beat()
+            if answered:
+                self.heard_at = sent
+            return answered
+
+        def counted() -> None:
+            self.memberships += 1
+            reset()
+
+        coordinator._do_heartbeat, coordinator.reset_generation = noted, counted
 
 
 class OwningConsumer(Consumer):
@@ -50,6 +82,7 @@ class OwningConsumer(Consumer):
         self.domains: Mapping[str, Domain[Any, Any]] = {
             events_topic(name): domain for name, domain in app.domains.items()
         }
+        self.observers: Mapping[str, Observer] = {events_topic(name): one for name, one in app.observers.items()}
         # What a fetch returns that ran across a seek may lie before or behind it: it is dropped and sought again.
         self._seeks, self._seeking = 0, asyncio.Lock()
 
@@ -70,8 +103,9 @@ class OwningConsumer(Consumer):
 
     async def _own_what_is_assigned(self) -> None:
         assigned = {TP(*tp) for tp in self.assignment() if tp[0] in self.domains}
-        for tp in self.owned.keys() - assigned:
-            await self.release(tp)
+        for tp, partition in list(self.owned.items()):
+            if tp not in assigned or not self._is_member_since(partition):
+                await self.release(tp)
         while missing := assigned - self.owned.keys():
             await asyncio.gather(*(self._open(tp) for tp in missing))
         if not assigned:
@@ -91,7 +125,33 @@ class OwningConsumer(Consumer):
             await self.seek(tp, partition.position)
 
     async def _open(self, tp: TP) -> None:
-        self.owned[tp] = await OwnedPartition.open(self.domains[tp.topic], tp.partition, self.options)
+        thread: Any = self._thread
+        membership = thread.memberships
+        opened = await OwnedPartition.open(self.domains[tp.topic], tp.partition, self.options)
+        self.owned[tp], opened.membership = opened, membership
+        if observer := self.observers.get(tp.topic):
+            opened.observed_by(observer)
+
+    def _is_member_since(self, partition: OwnedPartition) -> bool:
+        """Whether nobody else can have owned it since it was opened: the group never went on without this worker."""
+        thread: Any = self._thread
+        member: bool = partition.membership == thread.memberships
+        return member
+
+    def may_act(self, partition: OwnedPartition) -> bool:
+        """Whether something may leave the system for this partition: the group heard of this worker just now, and is
+        not about to give the partition to another. A process that stood still finds its last heartbeat too old."""
+        thread: Any = self._thread
+        app: Any = self.app
+        if partition.closed or not self._is_member_since(partition) or app.rebalancing or app.should_stop:
+            return False
+        fresh = time.monotonic() - thread.heard_at < self.options.act_within / 1000
+        return fresh and not thread.coordinator._rejoin_needed_fut.done()
+
+    def stand_down(self) -> None:
+        """Nothing leaves the system any more; for a worker that is about to leave the group."""
+        for partition in self.owned.values():
+            partition.observer.closed(partition)
 
     async def release(self, tp: TP) -> None:
         """Closes one partition: its state and its writer are of no use any more."""

@@ -35,9 +35,9 @@ def start(bootstrap: str, tmp_path: Path) -> Iterator[Start]:
     """Starts workers; what is still running at the end is stopped."""
     running: list[WorkerProcess] = []
 
-    def start_worker(*arguments: str, module: str = "tocsin") -> WorkerProcess:
+    def start_worker(*arguments: str, module: str = "tocsin", **settings: str) -> WorkerProcess:
         log = tmp_path / f"worker-{len(running)}.log"
-        running.append(WorkerProcess(bootstrap, log, module, arguments or ("stream",)))
+        running.append(WorkerProcess(bootstrap, log, module, arguments or ("stream",), **settings))
         return running[-1]
 
     yield start_worker

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -32,7 +33,12 @@ class WorkerProcess:
     """One stream worker that is started again whenever it ends, until ``stop``. Its output goes to a file."""
 
     def __init__(
-        self, bootstrap: str, log: Path, module: str = "tocsin", arguments: Sequence[str] = ("stream",)
+        self,
+        bootstrap: str,
+        log: Path,
+        module: str = "tocsin",
+        arguments: Sequence[str] = ("stream",),
+        **settings: str,
     ) -> None:
         self._command = [sys.executable, "-m", module, *arguments]
         self._environment = {
@@ -40,6 +46,7 @@ class WorkerProcess:
             "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "METRICS_PORT": str(_free_port()),
             "TOCSIN_PARTITIONS": str(PARTITIONS),
+            **settings,
         }
         self._log = log.open("ab")
         self.log_path = log
@@ -65,6 +72,11 @@ class WorkerProcess:
     def times_owning(self) -> int:
         """How often it was given partitions, in all its lives."""
         return self.log_path.read_bytes().count(b'"owning"')
+
+    def owned(self) -> set[str]:
+        """``topic/partition`` of what it said last that it owns."""
+        lines = [line for line in self.log_path.read_bytes().splitlines() if b'"owning"' in line]
+        return set(json.loads(lines[-1])["partitions"]) if lines else set()
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

@@ -36,6 +36,7 @@ def installation(session_directory: Path) -> Iterator[Installation]:
         STANDARD_WEBHOOK_SECRET=f"whsec_{webhooks.whsec(webhooks.NEW)}",
         PAGERDUTY_ROUTING_KEYS=webhooks.ROUTING_KEY,
         SNS_TOPIC_ARNS=sns.TOPIC,
+        TOCSIN_EGRESS_ALLOW="127.0.0.1:1024-65535",
     )
     installed.start()
     assert installed.output[-1].startswith("tocsin is ready"), installed.output

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -70,6 +71,16 @@ def test_I1_githubs_failed_run_becomes_a_ticket(client: httpx.Client) -> None:
     (failure,) = answer.json()["failures"]
     found = eventually(lambda: client.get("/tickets", params={"workflow": failure["workflow"]}).json()["items"])
     assert (found[0]["identifier"], found[0]["source"]) == (failure["identifier"], "github")
+    succeeded = json.loads(sending.body)
+    succeeded["workflow_run"] |= {"conclusion": "success", "updated_at": "2020-01-22T20:00:00Z"}
+    again = replace(
+        sending, body=json.dumps(succeeded).encode(), headers={**sending.headers, "x-github-delivery": "another"}
+    )
+    assert post(client, again.route, again.body, signed(again)).status_code == 202
+    closed = eventually(
+        lambda: one if (one := client.get(f"/tickets/{found[0]['id']}").json())["status"] == "done" else None
+    )
+    assert closed["history"][-1]["actor"] == "github"
 
 
 def flipped(text: str) -> Iterator[str]:

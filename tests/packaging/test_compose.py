@@ -14,6 +14,7 @@ import yaml
 from tocsin.embedded.jars import KAFKA_VERSION
 from tocsin.embedded.kafka_configuration import server_properties
 from tocsin.embedded.roles import ROLES
+from tocsin.events.topics import DOMAINS
 from tocsin.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -47,10 +48,17 @@ def test_the_schema_would_find_a_mistake(key: str, value: object) -> None:
 
 
 def test_every_role_is_present_and_runs_its_command() -> None:
-    assert {command.name: ["tocsin", *command.arguments] for command in ROLES} == {
+    commands = {
         name: service["command"]
         for name, service in services().items()
         if name in OURS and name not in {"migrate", "topics"}
+    }
+    *stream, domains = commands.pop("stream")
+    assert (stream, commands.pop("deliver")) == (["tocsin", "stream", "--domains"], ["tocsin", "deliver"])
+    assert {*domains.split(","), "deliveries"} == set(DOMAINS)  # each has an owner, and one only
+    assert "deliveries" not in domains
+    assert {"stream": ["tocsin", "stream"]} | commands == {
+        command.name: ["tocsin", *command.arguments] for command in ROLES
     }
 
 
@@ -90,7 +98,7 @@ def test_our_containers_have_no_privileges(name: str) -> None:
     assert not service.get("privileged")
 
 
-@pytest.mark.parametrize("name", [command.name for command in ROLES])
+@pytest.mark.parametrize("name", [*(command.name for command in ROLES), "deliver"])
 def test_a_role_waits_for_topics_and_schema_and_may_finish_its_work(name: str) -> None:
     service = services()[name]
     assert {key: value["condition"] for key, value in service["depends_on"].items()} == {

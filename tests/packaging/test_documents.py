@@ -8,13 +8,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tocsin.events import alerts, documents, incidents, tickets
+from tocsin.events import alerts, deliveries, documents, incidents, jobs, tickets
 from tocsin.events.topics import topics
 
 ROOT = Path(__file__).parents[2]
 TYPES = {
     name: cls
-    for domain in (tickets, alerts, incidents)
+    for domain in (tickets, alerts, incidents, jobs, deliveries)
     for registry in (domain.EVENTS, domain.FACTS)
     for name, cls in registry.items()
 }

@@ -145,6 +145,30 @@ def test_command_line_does_what_the_readme_says(printed: list[str]) -> None:
 
 
 @pytest.mark.embedded
+def test_I8_sample_incidents_are_there_and_one_is_taken_up(printed: list[str]) -> None:
+    listed, shown, changed, alerts, counted_by = block_with(printed, "tocsin demo")[-5:]
+    assert listed["total"] >= 5
+    assert (shown["status"], changed["status"], changed["id"]) == ("OPEN", "INVESTIGATING", shown["id"])
+    assert shown["alerts_total"] >= 1
+    assert {one["service"] for one in alerts["items"]} == {"checkout"}
+    assert sum(one["count"] for one in counted_by["facets"]["status"]) >= 10
+
+
+@pytest.mark.embedded
+def test_I9_every_command_of_the_howto_on_incidents_works(installation: Installation, printed: list[str]) -> None:
+    deploy = installation.directory / "deploy"
+    deploy.mkdir()
+    shutil.copy(ROOT / "deploy" / "grouping.yaml", deploy)
+    shell = Shell(installation)
+    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "incidents.md").read_text())
+    found = [shell.run(block) for block in blocks]
+    shell.close()
+    assert [one["status"] for one in documents_in(found[1])[-3:]] == ["INVESTIGATING"] * 3
+    assert not [text for text in found if "tocsin.dev/problems" in text]
+    assert (installation.directory / "incidents.csv").read_text().startswith("id,workspace,title,status")
+
+
+@pytest.mark.embedded
 def test_howto_rebuild_gives_equal_checksums(installation: Installation, printed: list[str]) -> None:
     before, _, after = run_howto(installation, "rebuild-a-projection.md")
     assert before == after

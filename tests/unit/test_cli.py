@@ -15,7 +15,7 @@ from tocsin.settings import settings
 
 HEAVY = ("aiokafka", "alembic", "asyncpg", "fastapi", "faust", "httpx", "pydantic", "sqlalchemy", "uvicorn", "jgo")
 COMMANDS = (
-    *("up", "http", "ingest", "api", "stream", "project", "migrate", "topics", "status", "doctor"),
+    *("up", "http", "ingest", "api", "stream", "project", "demo", "migrate", "topics", "status", "doctor"),
     *("keys create", "keys list", "keys revoke", "keys rotate", "dlq list", "dlq show", "dlq replay"),
     *("projections rebuild", "projections checksum", "send failure", "backtest grouping", "jobs audit"),
     *("sources secret add", "sources secret list", "sources secret revoke"),
@@ -43,6 +43,7 @@ def test_every_command_explains_itself(command: str) -> None:
     ("arguments", "sentence"),
     [
         (("status",), "No tocsin runs in "),
+        (("demo",), "No tocsin runs in "),
         (("dlq", "list", "--domain", "nowhere"), "There is no domain nowhere; there are tickets, alerts"),
         (("stream", "--domains", "nowhere"), "There is no domain nowhere; there are tickets, alerts"),
         (("dlq", "replay", "--value-file", __file__), "--value-file repairs one record"),

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.events import alerts, incidents, tickets
+from tocsin.events import alerts, deliveries, incidents, jobs, tickets
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 TYPES: dict[str, type[Any]] = {
     name: cls
-    for domain in (tickets, alerts, incidents)
+    for domain in (tickets, alerts, incidents, jobs, deliveries)
     for registry in (domain.EVENTS, domain.FACTS)
     for name, cls in registry.items()
 }

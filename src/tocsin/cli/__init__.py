@@ -11,12 +11,14 @@ from tocsin.cli import (
     backtest,
     database,
     dead_letters,
+    demo,
     doctor,
     jobs,
     keys,
     projections,
     roles,
     send,
+    signing_secrets,
     sources,
     status,
     topics,
@@ -32,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (roles, database, topics, status, doctor):
+for module in (roles, demo, database, topics, status, doctor):
     module.register(app)
 for name, group in (
     ("backtest", backtest),
@@ -41,6 +43,7 @@ for name, group in (
     ("dlq", dead_letters),
     ("projections", projections),
     ("send", send),
+    ("signing-secrets", signing_secrets),
     ("sources", sources),
 ):
     app.add_typer(group.app, name=name)

@@ -9,7 +9,7 @@ import typer
 
 def register(app: typer.Typer) -> None:
     app.command(rich_help_panel="Run")(up)
-    for command in (http, ingest, api, stream, project):
+    for command in (http, ingest, api, stream, deliver, project):
         app.command(rich_help_panel="Roles")(command)
 
 
@@ -55,7 +55,7 @@ def stream(
         str, typer.Option(help="Comma-separated domains this worker owns partitions of; default: all.")
     ] = "",
 ) -> None:
-    """Decide: a worker that owns partitions of its domains.
+    """Decide: a worker that owns partitions of its domains. The owner of deliveries also makes them.
 
     Example:  tocsin stream --domains tickets
     """
@@ -67,6 +67,17 @@ def stream(
     if unknown := [name for name in chosen if name not in DOMAINS]:
         raise StartError(f"There is no domain {', '.join(unknown)}; there are {', '.join(DOMAINS)}.")
     run(chosen)
+
+
+def deliver() -> None:
+    """Make deliveries: a worker of the deliveries domain alone, beside workers of the other domains.
+
+    Example:  tocsin stream --domains tickets,alerts,incidents & tocsin deliver
+    """
+    from tocsin.events.deliveries import DOMAIN
+    from tocsin.streams.worker import run
+
+    run((DOMAIN,), role="deliver")
 
 
 def project() -> None:

@@ -45,7 +45,7 @@ def failure(
 def _post(url: str, key: str, body: dict[str, Any]) -> str:
     import httpx
 
-    base = url or _base_url()
+    base = url or base_url()
     try:
         answer = httpx.post(f"{base}/failures", json=body, headers={"x-api-key": key} if key else {}, timeout=30)
     except httpx.TransportError as error:
@@ -55,7 +55,8 @@ def _post(url: str, key: str, body: dict[str, Any]) -> str:
     return answer.text
 
 
-def _base_url() -> str:
+def base_url() -> str:
+    """Of the installation that runs in this directory, else as the settings have it."""
     from tocsin.embedded import runtime
     from tocsin.errors import NotRunning
     from tocsin.settings import settings

@@ -59,7 +59,7 @@ async def _add(workspace: str, source: str, value: str) -> str:
     from tocsin.cli.database import connection
     from tocsin.ingest.webhook_sources import MANY, MOST_SECRETS
 
-    cipher = _cipher()
+    cipher = cipher_of_settings()
     encrypted = cipher.encrypt(value)
     async with connection() as opened:
         live = await source_secrets.every(opened, source=source, live=True)
@@ -67,12 +67,12 @@ async def _add(workspace: str, source: str, value: str) -> str:
         if source not in MANY and len(mine) >= MOST_SECRETS:
             ids = ", ".join(one.secret_id for one in mine)
             raise StartError(f"{MOST_SECRETS} secrets of {source} are live in {workspace} ({ids}); revoke one first.")
-        if taken := [one for one in live if _is(cipher, one, value)]:
+        if taken := [one for one in live if holds(cipher, one, value)]:
             raise StartError(f"This secret is live already, as {taken[0].secret_id} of {taken[0].workspace}.")
         return (await source_secrets.add(opened, workspace, source, encrypted)).secret_id
 
 
-def _is(cipher: Cipher, row: SourceSecret, value: str) -> bool:
+def holds(cipher: Cipher, row: SourceSecret, value: str) -> bool:
     from tocsin.encryption import CannotDecrypt
 
     try:
@@ -141,7 +141,7 @@ async def _revoke(secret_id: str) -> None:
             raise StartError(f"No live secret has the id {secret_id}.") from None
 
 
-def _cipher() -> Cipher:
+def cipher_of_settings() -> Cipher:
     from tocsin.encryption import Cipher
     from tocsin.settings import settings
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.events import alerts, incidents, tickets
+from tocsin.events import alerts, deliveries, incidents, jobs, tickets
 from tocsin.events.topics import Topic, events_topic, facts_topic, topics
 
 # One line per domain: the registries of what comes in and of what was decided.
@@ -23,6 +23,10 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
     facts_topic("alerts"): alerts.FACTS,
     events_topic("incidents"): incidents.EVENTS,
     facts_topic("incidents"): incidents.FACTS,
+    events_topic("jobs"): jobs.EVENTS,
+    facts_topic("jobs"): jobs.FACTS,
+    events_topic("deliveries"): deliveries.EVENTS,
+    facts_topic("deliveries"): deliveries.FACTS,
 }
 _REFERENCES: Final = "#/components/schemas/{name}"
 _ACTIONS: Final = ("send", "receive")
@@ -201,6 +205,7 @@ def _type_name(annotation: object) -> str:
         "tocsin.events.tickets.",
         "tocsin.events.alerts.",
         "tocsin.events.incidents.",
+        "tocsin.events.jobs.",
     ):
         text = text.replace(prefix, "")
     return f"`{text}`".replace("|", "\\|")

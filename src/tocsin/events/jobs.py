@@ -180,11 +180,13 @@ class JobFact(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
 
 
 class JobCreated(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """``at`` is also its ``created_at``. cursor: slots up to here are none of this job."""
+    """``at`` is also its ``created_at``. cursor: slots up to here are none of this job. tzdata: release of the rules
+    the next run was computed by."""
 
     spec: JobSpec
     actor: str
     cursor: str
+    tzdata: str = ""
 
 
 class JobUpdated(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -195,6 +197,7 @@ class JobUpdated(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=Fals
     changed: tuple[str, ...]
     actor: str
     cursor: str
+    tzdata: str = ""
 
 
 class JobPaused(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -226,7 +229,10 @@ class PauseStarted(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
 
 
 class JobDeleted(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """``counted``: it counted against the quota until now."""
+
     actor: str
+    counted: bool = True
 
 
 class NextRunChanged(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -296,7 +302,8 @@ class RunsSuperseded(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=
 class RunFinished(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """The end of a run, and of a job that runs once.
 
-    failed_before: the run before this one had failed finally, so its ticket may be open.
+    ticket_entity: the ticket of this job's failures, when it is to hear of this end: a failure, or the first success
+    after one.
     """
 
     run_id: str
@@ -309,8 +316,7 @@ class RunFinished(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     http_status: int | None = None
     error: str = ""
     detail: str = ""
-    failed_before: bool = False
-    resolve_on_success: bool = True
+    ticket_entity: str = ""
 
 
 class RunIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):

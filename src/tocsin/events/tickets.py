@@ -47,6 +47,16 @@ class FailureReported(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     context_digest: str = ""
 
 
+class SuccessReported(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """What had failed works again: an unresolved ticket of it is done. Nothing else comes of it."""
+
+    workflow: str
+    identifier: str
+    occurred_at: str
+    source: str
+    reason: str = ""
+
+
 class StatusChangeRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """Somebody asks for another status of one ticket. ``if_version``: the version the client saw (If-Match)."""
 
@@ -159,7 +169,7 @@ AnyFact = (
 
 EVENTS: Final[dict[str, type[Any]]] = {
     f"tocsin.tickets.{cls.__name__}.v1": cls
-    for cls in (FailureReported, StatusChangeRequested, HideRequested, TimerDue, PolicyActivated)
+    for cls in (FailureReported, SuccessReported, StatusChangeRequested, HideRequested, TimerDue, PolicyActivated)
 }
 FACTS: Final[dict[str, type[Any]]] = {
     f"tocsin.tickets.{cls.__name__}.v1": cls

@@ -93,9 +93,13 @@ def test_J6_zones_that_moved_are_those_of_the_oracle(key: str, year: int, policy
 @pytest.mark.long
 @pytest.mark.parametrize("key", ZONES)
 def test_J6_slots_of_28_years_are_those_of_the_oracle(key: str) -> None:
-    cases = [(walk, one) for change, walk in walks(key, 2010, 2037) for one in draws(key, change, 2 * EXPRESSIONS)]
-    wrong = [found for walk, one in cases for policy in DST_POLICIES if (found := difference(key, walk, one, policy))]
-    assert wrong == []
+    cases = [
+        (walk, one, policy)
+        for change, walk in walks(key, 2010, 2037)
+        for one in draws(key, change, EXPRESSIONS)
+        for policy in (DST_POLICIES[:1] if one.wildcard else DST_POLICIES)
+    ]
+    assert [found for walk, one, policy in cases if (found := difference(key, walk, one, policy))] == []
 
 
 @pytest.mark.long

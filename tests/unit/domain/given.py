@@ -39,6 +39,11 @@ def hide(ticket_id: str = FIRST, **more: Any) -> contract.HideRequested:
     return contract.HideRequested(ticket_id=ticket_id, actor="ana", **more)
 
 
+def success(**changes: Any) -> contract.SuccessReported:
+    values = {"occurred_at": "2025-06-15T15:07:00.000Z", "source": "github", "reason": "run 7 succeeded"} | changes
+    return contract.SuccessReported(workflow="nightly", identifier="etl", **values)
+
+
 def wake() -> contract.TimerDue:
     return contract.TimerDue(entity=ENTITY, due_at=START)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.domain.given import FIRST, HOUR, SECOND, Log, change, failure, hide, said, wake
+from tests.unit.domain.given import FIRST, HOUR, SECOND, Log, change, failure, hide, said, success, wake
 from tocsin.events import tickets as contract
 from tocsin.events.commands import CommandRefused
 from tocsin.streams.domain.ticket_policy import TicketsPolicy
@@ -194,3 +194,19 @@ def test_forgotten_episodes_are_final_not_unknown() -> None:
     assert said(log.when(change("open", FIRST)))[-1] == ("CommandRefused", "final")
     assert log.state is not None
     assert len(log.state.episodes) == 32
+
+
+def test_I1_a_success_resolves_what_had_failed_and_nothing_else() -> None:
+    log = Log()
+    assert log.when(success()) == []
+    log.when(failure())
+    assert log.when(success(occurred_at="2025-06-15T15:06:39.000Z")) == []  # it failed again since
+    (resolved,) = log.when(success())
+    assert isinstance(resolved, contract.StatusChanged)
+    assert (resolved.status, resolved.actor, resolved.reason, resolved.cause.rule) == (
+        "done",
+        "github",
+        "run 7 succeeded",
+        "succeeded",
+    )
+    assert log.when(success()) == []

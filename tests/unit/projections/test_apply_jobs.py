@@ -43,9 +43,9 @@ class MemoryTables:
             key = row["workspace"], row["job_id"], row["spec_version"]
             self.tables["specs"].setdefault(key, row)
         elif write is applying._SLOTS:
-            key = row["workspace"], row["job_id"], row["spec_version"], row["slot"]
-            before = self.tables["slots"].get(key, {"decisions": 0})
-            self.tables["slots"][key] = row | {"decisions": before["decisions"] + row["decisions"]}
+            slot = row["workspace"], row["job_id"], row["spec_version"], row["slot"]
+            before = self.tables["slots"].get(slot, {"decisions": 0})
+            self.tables["slots"][slot] = row | {"decisions": before["decisions"] + row["decisions"]}
         else:
             counter = row["name"], row["labels"], row["partition"]
             counters = self.tables["counters"]

@@ -31,6 +31,7 @@ def test_I1_each_alert_has_its_own_status_and_identity() -> None:
 
 def test_I1_the_context_is_the_alert_with_its_group() -> None:
     [first, _] = parse(delivery(GROUP)).events
+    assert isinstance(first, AlertReceived)
     context = json.loads(bytes(first.context))
     assert context.pop("group") == {name: value for name, value in GROUP.items() if name != "alerts"}
     assert context == GROUP["alerts"][0]
@@ -38,6 +39,7 @@ def test_I1_the_context_is_the_alert_with_its_group() -> None:
 
 def test_a_long_group_is_not_repeated_in_every_alert() -> None:
     [first, _] = parse(delivery(GROUP | {"externalURL": "x" * 5_000})).events
+    assert isinstance(first, AlertReceived)
     assert json.loads(bytes(first.context)) == GROUP["alerts"][0]
 
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.unit.sources.given import body, delivery
-from tocsin.events.tickets import FailureReported
+from tocsin.events.tickets import FailureReported, SuccessReported
 from tocsin.ingest.sources.github import parse
 from tocsin.ingest.sources.webhook import Delivery, Unreadable
 
@@ -38,10 +38,18 @@ def test_I1_a_failed_run_is_a_failure_of_its_workflow_and_branch(conclusion: str
     assert reading.delivery_id == "72d3162e-cc78-11e3-81ab-4c9367dc0958"
 
 
+def test_I1_a_later_success_closes_the_ticket_of_its_failures() -> None:
+    [failed], [succeeded] = (parse(sent(run(conclusion=one))).events for one in ("failure", "success"))
+    assert isinstance(failed, FailureReported)
+    assert isinstance(succeeded, SuccessReported)
+    assert (succeeded.workflow, succeeded.identifier) == (failed.workflow, failed.identifier)
+    assert (succeeded.reason, succeeded.source) == ("run 562 succeeded", "github")
+
+
 @pytest.mark.parametrize(
     ("content", "event", "reason"),
     [
-        (run(conclusion="success"), "workflow_run", "a workflow run that ended with success is no failure"),
+        (run(conclusion="skipped"), "workflow_run", "a workflow run that ended with skipped is no failure"),
         (run(conclusion="cancelled"), "workflow_run", "a workflow run that ended with cancelled is no failure"),
         (run(conclusion=None), "workflow_run", "a workflow run that ended with nothing is no failure"),
         (COMPLETED | {"action": "requested"}, "workflow_run", "a workflow run requested has not ended"),

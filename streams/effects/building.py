@@ -1,0 +1,57 @@
+"""Makes the request of one attempt: the bytes, the headers in the clear, the signature."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from tocsin import secret_headers
+from tocsin.egress.refusal import Refused
+from tocsin.encryption import CannotDecrypt, Cipher
+from tocsin.events.times import unix_ms
+from tocsin.streams.domain.delivery_state import DeliveryState
+from tocsin.streams.effects.headers import Attempt, complete
+from tocsin.streams.effects.request import OutgoingRequest
+
+
+class Unsendable(Exception):
+    """What was to be sent cannot be; no later attempt could. ``str(error)`` is a sentence without secrets."""
+
+
+class Bodies(Protocol):
+    async def get(self, digest: str) -> bytes: ...
+
+
+class Secrets(Protocol):
+    def of(self, workspace: str) -> Sequence[str]: ...
+
+
+class Builder:
+    """``request`` for each attempt anew: its time is signed."""
+
+    def __init__(self, bodies: Bodies, secrets: Secrets, cipher: Cipher) -> None:
+        self._bodies, self._secrets, self._cipher = bodies, secrets, cipher
+
+    async def body(self, state: DeliveryState) -> bytes:
+        """Raises payloads.NotYet."""
+        if state.request.payload_digest:
+            return await self._bodies.get(state.request.payload_digest)
+        return bytes(state.request.payload)
+
+    def request(self, state: DeliveryState, workspace: str, body: bytes, started_at: int) -> OutgoingRequest:
+        """``started_at``: Unix ms. Raises Unsendable."""
+        attempt = Attempt(
+            message_id=state.origin.run_id,
+            number=state.attempt,
+            scheduled_for=unix_ms(state.scheduled_for),
+            started_at=started_at,
+            secrets=self._secrets.of(workspace),
+        )
+        try:
+            headers = complete(secret_headers.opened_all(state.request.headers, self._cipher), attempt, body)
+        except CannotDecrypt:
+            raise Unsendable("A secret header cannot be decrypted with the keys of this installation") from None
+        except Refused as refused:
+            raise Unsendable(refused.refusal.message) from None
+        url = state.request.url
+        return OutgoingRequest(url, body, workspace, headers, by_operator=state.request.by_operator)
