@@ -24,6 +24,7 @@ MAX_CATCHUP_WINDOW_SECONDS: Final = 31 * 86_400
 MAX_TAGS: Final = 20
 MAX_TAG: Final = 64
 MAX_STATUSES: Final = 50
+_SHOWN: Final = 40
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 Reader = Callable[[Any], Any]
@@ -139,7 +140,7 @@ def _headers(cipher: Cipher, *, keeping: bool) -> Reader:
         if not isinstance(value, dict):
             raise wrong("type", "an object is needed: names and values")
         errors = [
-            FieldError(name, "type", f"The value of {name} is text")
+            FieldError(name[:_SHOWN], "type", f"The value of {name[:_SHOWN]} is text")
             for name, one in value.items()
             if type(one) is not str
         ]
@@ -156,11 +157,12 @@ def _headers(cipher: Cipher, *, keeping: bool) -> Reader:
 def _misused(headers: Mapping[str, str], *, keeping: bool) -> list[FieldError]:
     found = []
     for name, value in headers.items():
+        at = name[:_SHOWN]
         if value == secret_headers.MASK and not keeping:
-            found.append(FieldError(name, "masked", f"{name}: *** keeps the value of a job; here there is none yet"))
+            found.append(FieldError(at, "masked", f"{at}: *** keeps the value of a job; here there is none yet"))
         if secret_headers.is_sealed(value):
-            message = f"The value of {name} begins with {secret_headers.PREFIX}, which marks encrypted values"
-            found.append(FieldError(name, "reserved_value", message))
+            message = f"The value of {at} begins with {secret_headers.PREFIX}, which marks encrypted values"
+            found.append(FieldError(at, "reserved_value", message))
     return found
 
 

@@ -14,7 +14,7 @@ import msgspec
 from tocsin.cron import DstPolicy
 from tocsin.egress.policy import EgressPolicy
 from tocsin.encryption import Cipher
-from tocsin.events.jobs import NO_PAYLOAD, JobSpec
+from tocsin.events.jobs import JobSpec
 from tocsin.events.topics import INLINE_PAYLOAD_BYTES
 from tocsin.ingest import job_schedule
 from tocsin.ingest.job_fields import Reader, Wrong, readers
@@ -105,31 +105,19 @@ class Bodies:
     ) -> Body:
         given = _members(text)
         known = readers(self.policy, self.cipher, keeping=keeping)
-        errors = _unknown(given, known)
-        cleared = tuple(name for name in known if name in given and bytes(given[name]) == _NULL)
-        errors += [FieldError(name, "missing", f"{name} is needed") for name in needed if _absent(given, name)]
-        errors += [
-            FieldError(name, "null", f"{name} is always needed")
-            for name in cleared
-            if name in NEEDED and not (needed or scheduled)
-        ]
+        cleared = [name for name in known if name in given and _absent(given, name)]
         values, wrong = _values(given, known)
-        errors += wrong
+        errors = _unknown(given, known) + _needed(given, needed) + wrong
+        if keeping and not scheduled:
+            errors += [FieldError(name, "null", f"{name} is always needed") for name in cleared if name in NEEDED]
         when = {name: _decoded(given[name]) for name in job_schedule.FIELDS if not _absent(given, name)}
-        schedule, wrong = job_schedule.read(
-            when, values.get("timezone"), values.get("dst", "vixie"), now, needed=scheduled
-        )
+        zone, dst = values.get("timezone"), values.get("dst", "vixie")
+        schedule, wrong = job_schedule.read(when, zone, dst, now, needed=scheduled)
         errors += [one for one in wrong if not _follows(one, errors)]
         if errors:
             raise invalid(errors, 400)
-        payload = bytes(given.get("payload", NO_PAYLOAD))
-        return Body(
-            schedule,
-            values,
-            b"" if payload == _NULL else one_line(payload),
-            "payload" in given,
-            tuple(known[name][0] for name in cleared),
-        )
+        columns = tuple(known[name][0] for name in cleared)
+        return Body(schedule, values, _payload(given), "payload" in given, columns)
 
 
 def _members(text: bytes) -> dict[str, msgspec.Raw]:
@@ -153,6 +141,14 @@ def _decoded(text: msgspec.Raw) -> Any:
 
 def _absent(given: Mapping[str, msgspec.Raw], name: str) -> bool:
     return name not in given or bytes(given[name]) == _NULL
+
+
+def _payload(given: Mapping[str, msgspec.Raw]) -> bytes:
+    return b"" if _absent(given, "payload") else one_line(bytes(given["payload"]))
+
+
+def _needed(given: Mapping[str, msgspec.Raw], needed: tuple[str, ...]) -> list[FieldError]:
+    return [FieldError(name, "missing", f"{name} is needed") for name in needed if _absent(given, name)]
 
 
 def _unknown(given: Mapping[str, msgspec.Raw], known: Mapping[str, Any]) -> list[FieldError]:

@@ -126,11 +126,18 @@ class _Caused(msgspec.Struct):
 
 def _answer_document(outcome: Outcome) -> Answered:
     if outcome.document is None:
-        return Answered(200, outcome.fact, {})
+        return Answered(200, _bare(outcome), {})
     version = msgspec.json.decode(outcome.document, type=_Version).version
     if version is None:
         version = msgspec.json.decode(outcome.fact, type=_Caused).cause.offset
     return Answered(200, outcome.document, {"ETag": f'"{version}"'})
+
+
+def _bare(outcome: Outcome) -> bytes:
+    """The fact itself; of a job only the id, since its spec has encrypted values that are never shown."""
+    if outcome.fact_type.startswith("tocsin.jobs."):
+        return msgspec.json.encode({"id": outcome.subject_id})
+    return outcome.fact
 
 
 def _created(outcome: Outcome, location: str) -> Answered:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
+from tocsin.events import jobs
 from tocsin.events.commands import Cause, CommandRefused, CommandUnchanged, RefusalReason
 from tocsin.events.tickets import StatusChanged, TicketHidden
 from tocsin.outcomes import Outcome, answer_of, response
@@ -76,3 +78,16 @@ def test_a_refused_move_lists_what_would_be_allowed() -> None:
     assert refused("illegal_move", allowed=("open", "closed")).document()["allowed"] == ["open", "closed"]
     assert refused("final").document()["allowed"] == []
     assert refused("newer_episode_unresolved", open_ticket_id="t_x-2").document()["open_ticket_id"] == "t_x-2"
+
+
+def test_J3_without_its_document_a_job_answers_its_id_alone() -> None:
+    """The fact has the spec, and the spec has encrypted headers."""
+    spec = jobs.JobSpec(name="x", callback_url="https://example.com", headers={"X-Key": "sealed:v1:abc"})
+    said: dict[str, Any] = {"job_id": "j_x-1", "status": "active", "spec": spec, "actor": "a", "cursor": COMMON["at"]}
+    created = jobs.JobCreated(**COMMON, **said)
+    updated = jobs.JobUpdated(**COMMON, **said, spec_version=2, changed=("name",))
+    for fact, status in ((created, 201), (updated, 200)):
+        stored = dataclasses.replace(
+            outcome(fact, None), fact_type=f"tocsin.jobs.{type(fact).__name__}.v1", subject_id="j_x-1"
+        )
+        assert answer_of(stored)[:2] == (status, b'{"id":"j_x-1"}')

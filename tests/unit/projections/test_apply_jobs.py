@@ -36,6 +36,7 @@ class MemoryTables:
         return changes
 
     def _write(self, write: Any, row: dict[str, Any]) -> None:
+        key: tuple[Any, ...]
         if write is applying._JOBS:
             self.tables["jobs"][row["workspace"], row["job_id"]] = row
         elif write is applying._SPECS:
