@@ -15,6 +15,7 @@ from tests.faults.workers import PARTITIONS
 from tocsin.egress import urls
 from tocsin.events import deliveries as contract
 from tocsin.events import jobs
+from tocsin.events.commands import PolicyActivated
 from tocsin.events.deliveries import Origin, Request
 from tocsin.events.envelope import Envelope, to_headers
 from tocsin.events.identity import delivery_id, partition_of, quota_entity, record_key
@@ -70,7 +71,7 @@ class Desk:
 
     async def quick_retries(self) -> Self:
         """Every retry follows after about a second."""
-        event = contract.PolicyActivated(version="quick", body={"retry_delays_ms": [RETRY_MS]})
+        event = PolicyActivated(version="quick", body={"retry_delays_ms": [RETRY_MS]})
         for partition in range(PARTITIONS):
             await self._send(event, b"policy/deliveries", partition)
         return self
