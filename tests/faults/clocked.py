@@ -6,6 +6,7 @@ FILE holds by how many milliseconds both its own clock and the log's are ahead.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,7 @@ def move(file: Path) -> None:
         return real_now() + ahead()
 
     Draft.take = take_ahead  # type: ignore[method-assign]
-    vars(worker)["unix_now"] = now_ahead
-    timers.TimerPublisher.__init__.__defaults__ = (now_ahead,)
+    worker.create_app = functools.partial(worker.create_app, clock=now_ahead)
 
 
 if __name__ == "__main__":
