@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,19 +50,22 @@ def options_of(settings: Settings) -> Options:
     )
 
 
-def create_app(domains: Sequence[str], options: Options, **faust_settings: Any) -> StreamApp:
+def create_app(
+    domains: Sequence[str], options: Options, clock: Callable[[], int] = unix_now, **faust_settings: Any
+) -> StreamApp:
     """The Faust app that owns partitions of these domains; the group is named after the installation and domains.
 
-    Whoever owns deliveries makes their attempts. Raises KeyError for a domain that does not exist.
+    Whoever owns deliveries makes their attempts. clock: Unix ms; it says when to wake entities and to begin attempts.
+    Raises KeyError for a domain that does not exist.
     """
     chosen = {name: DOMAINS[name] for name in domains}
     group = f"{options.installation}.stream.{'+'.join(sorted(chosen))}.v1"
-    runner = Runner(unix_now, lambda partition: app.owning.may_act(partition)) if DELIVERIES in chosen else None
+    runner = Runner(clock, lambda partition: app.owning.may_act(partition)) if DELIVERIES in chosen else None
     observers = {DELIVERIES: runner} if runner else {}
     app = StreamApp(group, {name: entry.domain for name, entry in chosen.items()}, options, observers, **faust_settings)
     for entry in chosen.values():
         entry.register_agent(app)
-    _run_beside(app, options)
+    _run_beside(app, options, clock)
     if runner is not None:
         _deliver(app, runner)
     return app
@@ -75,7 +78,7 @@ def _deliver(app: StreamApp, runner: Runner) -> None:
     app.task(attempts)
 
 
-def _run_beside(app: StreamApp, options: Options) -> None:
+def _run_beside(app: StreamApp, options: Options, clock: Callable[[], int]) -> None:
     def owned() -> list[Any]:
         return list(app.owning.owned.values())
 
@@ -85,7 +88,7 @@ def _run_beside(app: StreamApp, options: Options) -> None:
         await freeze.beat()
 
     async def timers() -> None:
-        await TimerPublisher(options.bootstrap_servers, owned).run()
+        await TimerPublisher(options.bootstrap_servers, owned, clock).run()
 
     async def progress() -> None:
         await ProgressWatch(options, app.owning).run()

@@ -17,7 +17,7 @@ from tocsin.authentication import Principal, require
 from tocsin.problems import Problem, responses
 from tocsin.projections.tables import LATENESS_BUCKETS_MS
 
-_BUSINESS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
+BUSINESS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "decisions": ("Decisions of the streams, by fact and by the rule that decided", ("domain", "fact", "reason")),
     "tickets_opened": ("Tickets opened", ()),
     "tickets_reopened": ("Tickets re-opened by a repeat", ()),
@@ -72,18 +72,18 @@ async def _business(reader: Reader) -> list[Metric]:
     except Problem:
         return []
     families = {
-        name: CounterMetricFamily(f"tocsin_{name}", text, labels=labels) for name, (text, labels) in _BUSINESS.items()
+        name: CounterMetricFamily(f"tocsin_{name}", text, labels=labels) for name, (text, labels) in BUSINESS.items()
     }
     for name, labels, value in values:
         if name in families:
-            families[name].add_metric([labels[label] for label in _BUSINESS[name][1]], value)
-    for name, (_, label_names) in _BUSINESS.items():
+            families[name].add_metric([labels[label] for label in BUSINESS[name][1]], value)
+    for name, (_, label_names) in BUSINESS.items():
         if not label_names and not families[name].samples:
             families[name].add_metric([], 0)
-    return [*families.values(), _lateness(values)]
+    return [*families.values(), lateness(values)]
 
 
-def _lateness(values: Iterable[counters.Value]) -> HistogramMetricFamily:
+def lateness(values: Iterable[counters.Value]) -> HistogramMetricFamily:
     """Counted in each bucket, told from the smallest up."""
     counted = {value.labels["le"]: value.value for value in values if value.name == "job_lateness_bucket"}
     bounds = [*(f"{bound / 1000:g}" for bound in LATENESS_BUCKETS_MS), "+Inf"]

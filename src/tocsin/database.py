@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 import structlog
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +77,9 @@ def sqlalchemy_url(dsn: str) -> str:
 
 def engine(dsn: str, *, application: str, size: int = 10, **options: Any) -> AsyncEngine:
     """An engine that connects on first use and checks a connection before it is handed out."""
+    # 0.2 s and 20 MB that roles with a pool only need not spend
+    from sqlalchemy.ext.asyncio import create_async_engine
+
     return create_async_engine(
         sqlalchemy_url(dsn),
         pool_size=size,

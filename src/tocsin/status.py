@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import asyncpg
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 
 from tocsin.broker import Lag, administration, committed_positions, lags
 from tocsin.dead_letters import read as read_dead_letters
@@ -39,12 +40,23 @@ class StageLag:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A stream worker of a consumer group, and the partitions it owns by domain; one without any stands by."""
+
+    group: str
+    worker: str
+    host: str
+    owns: dict[str, list[int]]
+
+
 @dataclass(slots=True)
 class Status:
     """``problems``: what does not answer, in sentences; empty when all is well."""
 
     problems: list[str] = field(default_factory=list)
     lag: list[StageLag] = field(default_factory=list)
+    owners: list[Owner] = field(default_factory=list)
     dead_letters: int = 0
 
     @property
@@ -67,6 +79,7 @@ async def collect(settings: Settings) -> Status:
         found.problems.append(f"PostgreSQL has no positions: {str(error).splitlines()[0]}.")
         projected = {}
     try:
+        found.owners = await _owners(kafka, settings.installation)
         positions = {**_beginnings(settings.partitions), **await _decided(kafka, settings.installation), **projected}
         found.lag = [_of_stage(lag) for lag in await lags(kafka, positions)]
         found.dead_letters = len([letter async for letter in read_dead_letters(kafka) if not letter.replayed])
@@ -83,7 +96,7 @@ def _beginnings(partitions: int) -> Positions:
 async def _decided(kafka: str, installation: str) -> Positions:
     """What the workers committed to their groups, which are named after their domains."""
     async with administration(kafka) as admin:
-        groups = [name for name, *_ in await admin.list_consumer_groups() if name.startswith(f"{installation}.stream.")]
+        groups = await _groups(admin, installation)
     wanted = {events_topic(domain) for domain in DOMAINS}
     furthest: Positions = {}
     for group in groups:
@@ -91,6 +104,30 @@ async def _decided(kafka: str, installation: str) -> Positions:
             if key[0] in wanted:
                 furthest[key] = max(offset, furthest.get(key, 0))
     return furthest
+
+
+async def _groups(admin: Any, installation: str) -> list[str]:
+    return sorted(name for name, *_ in await admin.list_consumer_groups() if name.startswith(f"{installation}.stream."))
+
+
+async def _owners(kafka: str, installation: str) -> list[Owner]:
+    """Membership of a group is ownership: who is assigned a partition decides it and fires its timers."""
+    found = []
+    async with administration(kafka) as admin:
+        groups = await _groups(admin, installation)
+        for answer in await admin.describe_consumer_groups(groups) if groups else ():
+            for _, group, _, _, _, members, *_ in answer.groups:
+                found += [_owner(group, *member) for member in members]
+    return sorted(found, key=lambda owner: (owner.group, owner.worker))
+
+
+def _owner(group: str, worker: str, _client: str, host: str, _metadata: bytes, assigned: bytes, *_: object) -> Owner:
+    owns: dict[str, list[int]] = {}
+    domains = {events_topic(domain): domain for domain in DOMAINS}
+    for topic, partitions in ConsumerProtocolMemberAssignment.decode(assigned).assignment if assigned else ():
+        if topic in domains:
+            owns[domains[topic]] = sorted(partitions)
+    return Owner(group, worker, host.removeprefix("/"), owns)
 
 
 async def _projected(database: str) -> Positions:

@@ -39,6 +39,7 @@ class Breakers:
 
     def __init__(self) -> None:
         self._breakers: dict[Place, _Breaker] = {}
+        self._forget_at = _FORGET_AT
 
     def admit(self, place: Place, now: int) -> int | None:
         """None: go ahead. Else when to ask again."""
@@ -70,7 +71,7 @@ class Breakers:
         failures = sum(one for _, one in breaker.attempts)
         if len(breaker.attempts) >= LEAST_ATTEMPTS and failures >= SHARE * len(breaker.attempts):
             self._open(place, breaker, now, url, failures)
-        elif len(self._breakers) > _FORGET_AT:
+        elif len(self._breakers) > self._forget_at:
             self._forget(now)
 
     def is_open(self, place: Place) -> bool:
@@ -106,6 +107,7 @@ class Breakers:
         for place, breaker in list(self._breakers.items()):
             if not breaker.open_until and breaker.attempts[-1][0] <= now - WINDOW_MS:
                 del self._breakers[place]
+        self._forget_at = max(_FORGET_AT, 2 * len(self._breakers))
 
 
 def _origin(url: str) -> str:

@@ -40,10 +40,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """An owned partition. ``submitted``: by key, the number of the attempt and its id in the pool."""
+    """An owned partition. ``submitted``: by key, the number of the attempt and its id in the pool.
+
+    told: of whom it was logged that they wait for something.
+    """
 
     partition: OwnedPartition
     submitted: dict[bytes, tuple[int, str]] = field(default_factory=dict)
+    told: set[bytes] = field(default_factory=set)
     loading: asyncio.Task[None] | None = None
 
 
@@ -122,6 +126,7 @@ class Runner:
             self._drop(opened, key)
 
     def _drop(self, opened: _Open, key: bytes) -> None:
+        opened.told.discard(key)
         if submitted := opened.submitted.pop(key, None):
             self._pool.discard(submitted[1])
 
@@ -164,6 +169,9 @@ class Runner:
         try:
             event = await self._attempt(tools, opened, state, place)
         except NotYet as reason:
+            if key not in opened.told:
+                opened.told.add(key)
+                log.warning("an attempt waits for what it is to send", delivery=state.delivery_id, reason=str(reason))
             return self._clock() + NOT_YET_MS, str(reason)
         except NotNow:
             return self._clock() + NOT_NOW_MS, "not_owner"

@@ -16,6 +16,7 @@ import pytest
 from tests.installation import TOCSIN, Installation, eventually
 from tocsin.embedded import process
 from tocsin.embedded.roles import ROLES
+from tocsin.events.topics import DOMAINS
 
 pytestmark = pytest.mark.embedded
 
@@ -43,6 +44,8 @@ def test_another_shell_finds_it(installation: Installation) -> None:
     found = json.loads(done.stdout)
     assert (done.returncode, found["healthy"], found["problems"]) == (0, True, [])
     assert {lag["stage"] for lag in found["lag"]} == {"decide", "project"}
+    (owner,) = found["owners"]
+    assert owner["owns"] == {domain: [0, 1, 2, 3] for domain in DOMAINS}
 
 
 def test_a_second_start_in_the_same_directory_is_refused(installation: Installation) -> None:

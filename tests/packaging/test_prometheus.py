@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tocsin.api.routes.metrics import BUSINESS
+
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy" / "prometheus"
 UNAVAILABLE = 69  # what tools/prometheus.sh says when it can get none
@@ -46,5 +48,6 @@ def test_every_metric_in_a_rule_is_exported_by_the_code() -> None:
     folders = ("src/tocsin", "ingest", "streams", "projections", "api")
     sources = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
     declared = set(re.findall(r'"(tocsin_\w+)"', " ".join(path.read_text() for path in sources)))
-    declared |= {f"{name}_total" for name in declared}
+    declared |= {f"tocsin_{name}" for name in BUSINESS}
+    declared |= {f"{name}_{suffix}" for name in declared for suffix in ("total", "bucket")}
     assert used <= declared

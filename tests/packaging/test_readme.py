@@ -169,6 +169,23 @@ def test_I9_every_command_of_the_howto_on_incidents_works(installation: Installa
 
 
 @pytest.mark.embedded
+def test_J17_a_job_is_previewed_and_created(printed: list[str]) -> None:
+    preview, created, listed = block_with(printed, "/v1/jobs/preview")
+    assert preview["sentence"].startswith("At 02:30 on Monday to Friday")
+    assert (created["status"], listed["items"][0]["id"]) == ("active", created["id"])
+
+
+@pytest.mark.embedded
+def test_J17_every_command_of_the_howto_on_jobs_works(installation: Installation, printed: list[str]) -> None:
+    shell = Shell(installation)
+    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "jobs.md").read_text())
+    found = [shell.run(block) for block in blocks]
+    shell.close()
+    jobs = [one["status"] for text in found for one in documents_in(text) if "status" in one and "callback_url" in one]
+    assert {"active", "paused"} <= set(jobs)
+
+
+@pytest.mark.embedded
 def test_howto_rebuild_gives_equal_checksums(installation: Installation, printed: list[str]) -> None:
     before, _, after = run_howto(installation, "rebuild-a-projection.md")
     assert before == after

@@ -15,7 +15,7 @@ from tocsin.egress import signing
 from tocsin.ingest.sources import standard_webhooks
 from tocsin.ingest.sources.signatures import labelled
 from tocsin.ingest.sources.webhook import Delivery
-from tocsin.streams.effects.attempt import Sender
+from tocsin.streams.effects.attempt import NotNow, Sender
 from tocsin.streams.effects.capture import LIMIT
 from tocsin.streams.effects.headers import Attempt, complete
 from tocsin.streams.effects.request import OutgoingRequest
@@ -180,3 +180,10 @@ async def test_J10_retry_after_is_read_as_seconds_or_date(sender: Sender, value:
         assert seconds - 1 <= result.retry_after <= seconds
     else:
         assert result.retry_after == seconds
+
+
+async def test_J5_nothing_is_dialled_by_whoever_may_not() -> None:
+    async with quick_sender() as sender, Sink() as sink:
+        with pytest.raises(NotNow):
+            await sender.send(OutgoingRequest(sink.url(), b"{}", "default"), NOW, lambda: False)
+        assert sink.accepted == 0

@@ -17,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
-    """Show what answers, and how far each stage is behind. Exit code 1 when something does not answer.
+    """Show what answers, how far each stage is behind, and who owns what. Exit code 1 when something does not answer.
 
     Example:  tocsin status --json | jq .lag
     """
@@ -43,6 +43,12 @@ def _print(found: Status) -> None:
     console = Console()
     if found.lag:
         console.print(table)
+    owners = Table("worker", "host", "owns")
+    for owner in found.owners:
+        owned = [f"{domain} {','.join(map(str, numbers))}" for domain, numbers in owner.owns.items()]
+        owners.add_row(owner.worker, owner.host, "; ".join(owned) or "nothing: it stands by")
+    if found.owners:
+        console.print(owners)
     console.print(f"{found.dead_letters} dead letters wait.", highlight=False)
     for problem in found.problems:
         console.print(problem, style="red", markup=False)

@@ -76,6 +76,6 @@ def test_a_reloaded_partition_knows_what_lives_and_nothing_else() -> None:
                 snapshot[key] = value
     again = PartitionState.load(DELIVERIES, IdRing(600_000, 1000), snapshot)
     assert again.entities == state.entities
-    known = again.get(KEY)
-    assert known is not None
-    assert known.attempt == 2
+    found = again.get(KEY)
+    assert found is not None
+    assert found.attempt == 2
