@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
@@ -10,7 +9,6 @@ from pydantic import BaseModel, ConfigDict
 
 from tocsin.cron import CronFormat, DstPolicy
 from tocsin.events.vocabulary import Catchup, JobStatus, Overlap, SlotVerdict
-from tocsin.projections.tables.tickets import instant
 
 JOB_EXAMPLE: dict[str, Any] = {
     "id": "j_mzxw6ytboi5dcmrtgq2tmnzyha-1",
@@ -146,20 +144,22 @@ class SlotPage(BaseModel):
 class Log(BaseModel):
     """One attempt of a run. `attempt` 1 is the first try; `body` is the first 16 KiB of the answer."""
 
-    run_id: str
+    job_id: str
     delivery_id: str
+    run_id: str
     attempt: int
     outcome: str
+    reason: str
     status: int | None
     error: str | None
     detail: str | None
-    body: str | None
+    body: str
     body_cut: bool
-    scheduled_for: datetime
-    started_at: datetime
     duration_ms: int
     lateness_ms: int
     address: str | None
+    scheduled_for: datetime
+    started_at: datetime
     next_attempt_at: datetime | None
 
 
@@ -171,12 +171,3 @@ class LogPage(BaseModel):
     limit: int
     offset: int
     next_cursor: str | None
-
-
-def log_document(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """One attempt, for ``orjson``. Times are RFC 3339 UTC with milliseconds; empty text is null."""
-    times = {name: instant(row[name]) for name in ("scheduled_for", "started_at", "next_attempt_at")}
-    texts = {name: row[name] or None for name in ("error", "detail", "body", "address")}
-    whole = ("run_id", "delivery_id", "attempt", "outcome", "status", "duration_ms", "lateness_ms")
-    found = {name: row[name] for name in whole} | texts | times | {"body_cut": bool(row["body_cut"])}
-    return {name: found[name] for name in Log.model_fields}

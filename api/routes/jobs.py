@@ -7,14 +7,14 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
-from tocsin.api.job_documents import Job, JobPage, Log, LogPage, Slot, SlotPage, log_document
+from tocsin.api.job_documents import Job, JobPage, Log, LogPage, Slot, SlotPage
 from tocsin.api.queries import jobs
 from tocsin.api.queries.job_filter import Deleted, JobQuery, LogQuery, SlotQuery
 from tocsin.api.queries.reader import Reader
 from tocsin.api.routes.paging import JSON, LISTED, page_response
 from tocsin.authentication import Reader as ReadingPrincipal
 from tocsin.problems import not_found, responses
-from tocsin.projections.tables import job_document, slot_document
+from tocsin.projections.tables import job_document, job_log_document, slot_document
 
 JobId = Annotated[str, Path(max_length=200, description="Id of the job", examples=["j_mzxw6ytboi5dcmrtgq2tmnzyha-1"])]
 
@@ -82,7 +82,7 @@ def router(reader: Reader) -> APIRouter:
             page = await jobs.logs(connection, principal.workspace, _checked(job_id), query)
         if page is None:
             raise not_found("job")
-        return page_response(request, query, page, [log_document(row) for row in page.rows])
+        return page_response(request, query, page, [job_log_document(row) for row in page.rows])
 
     return found
 

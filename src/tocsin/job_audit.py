@@ -17,7 +17,7 @@ _RAN: Final = ("fired", "late")
 _SECOND: Final = timedelta(seconds=1)
 
 _JOBS: Final = """
-SELECT workspace, job_id, name, ended_at FROM read_model.jobs
+SELECT workspace, job_id, name, ended_at, status = 'paused' AND catchup_on_resume AS waits FROM read_model.jobs
  WHERE ($1::text IS NULL OR workspace = $1) AND ($2::text IS NULL OR job_id = $2) ORDER BY workspace, job_id
 """
 _SPECS: Final = """
@@ -145,6 +145,8 @@ async def audits(
         specs = [Spec(*row) for row in await connection.fetch(_SPECS, job["workspace"], job["job_id"])]
         decided = [Decided(*row) for row in await connection.fetch(_SLOTS, job["workspace"], job["job_id"], since)]
         until = min(now - GRACE, job["ended_at"] or now)
+        if job["waits"]:  # what it passes while it is paused is decided when it is resumed
+            until = min(until, max((one.slot for one in decided), default=since))
         findings = audit(specs, decided, since, until.astimezone(UTC))
         found.append(Audited(job["workspace"], job["job_id"], job["name"], len(decided), findings))
     return found

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.embedded
 async def test_J7_the_audit_reads_what_was_projected(database: str) -> None:
     log = JobLog()
     whole, holed, over = log.create(), log.create(), log.create()
+    resting = log.create(catchup_on_resume=True)
     for nth in range(10):
         log.fire(whole)
         if nth != 4:
@@ -28,6 +29,7 @@ async def test_J7_the_audit_reads_what_was_projected(database: str) -> None:
             holed.slot += timedelta(minutes=1)
     log.now = BEGIN
     log.become(over, "deleted")
+    log.become(resting, "paused")
     await project(database, log.records)
     connection = await asyncpg.connect(database)
     try:
@@ -36,7 +38,7 @@ async def test_J7_the_audit_reads_what_was_projected(database: str) -> None:
     finally:
         await connection.close()
     by_id = {each.job_id: each for each in found}
-    assert (by_id[whole.job_id].findings, by_id[over.job_id].findings) == ([], [])
+    assert [by_id[job.job_id].findings for job in (whole, over, resting)] == [[], [], []]
     [hole] = by_id[holed.job_id].findings
     assert (hole.kind, hole.slot, list(one.findings)) == ("hole", BEGIN + timedelta(minutes=5), [hole])
 

@@ -193,9 +193,9 @@ async def _attempts(database: str, job_id: str, attempts: list[tuple[str, int, s
         at = BEGIN + timedelta(seconds=nth)
         await rows(
             database,
-            "INSERT INTO read_model.job_logs (workspace, job_id, run_id, delivery_id, attempt, outcome, status, error,"
-            " detail, body, body_cut, scheduled_for, started_at, duration_ms, lateness_ms, address)"
-            " VALUES ('default', $1, $2, $3, $4, $5, 500, 'status', '', 'no', true, $6, $6, 12, 3, '')",
+            "INSERT INTO read_model.job_logs (workspace, job_id, run_id, delivery_id, attempt, outcome, reason, status,"
+            ' error, body, body_cut, scheduled_for, started_at, duration_ms, lateness_ms, "partition", "offset")'
+            " VALUES ('default', $1, $2, $3, $4, $5, 'status', 500, 'status', 'no', true, $6, $6, 12, 3, 0, 0)",
             *(job_id, run, f"d-{run}", attempt, outcome, at),
         )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
 import pytest
 
-from tests.unit.ingest.job_bodies import CIPHER, GOOD, NOW, changed, created, errors
+from tests.unit.ingest.job_bodies import BODIES, CIPHER, GOOD, NOW, changed, created, errors
 from tocsin import secret_headers
 from tocsin.egress.policy import EgressPolicy, parse
 from tocsin.encryption import Cipher
@@ -73,6 +74,13 @@ def test_J17_a_new_payload_takes_the_place_of_the_old_one_wherever_that_was() ->
     small, large = changed(payload=[1]), changed(payload="x" * 5000)
     assert (bytes(small["payload"]), small["payload_digest"]) == (b"[1]", "")
     assert (large["payload"], len(large["payload_digest"])) == (None, 64)
+
+
+@pytest.mark.parametrize("payload", [b'{"n":1e400}', b'{"a": 1}', b'"\\u00e4"', b"1.0e0"])
+def test_J17_a_payload_that_would_not_survive_as_a_change_travels_apart(payload: bytes) -> None:
+    body = BODIES.changed(b'{"payload":' + payload + b"}", NOW)
+    digest = hashlib.sha256(payload).hexdigest()
+    assert (body.stored_payload, body.changes()) == (payload, {"payload": None, "payload_digest": digest})
 
 
 @pytest.mark.parametrize(
