@@ -26,7 +26,12 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """What is sent. Headers and payload as in a job's spec. by_operator: the URL is the configuration's own."""
+    """What is sent. Headers and payload as in a job's spec. by_operator: the URL is the configuration's own.
+
+    url: may be sealed (``secret_headers``). channel: a destination the deliverer knows by name (``slack:default``); the
+    URL is then empty. rate_key, rate_per_second: deliveries of a workspace with one key start at most so often; 0 = no
+    limit.
+    """
 
     url: str
     headers: dict[str, str] = {}
@@ -34,6 +39,9 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     payload_digest: str = ""
     expected_status: tuple[int, ...] = ()
     by_operator: bool = False
+    rate_key: str = ""
+    rate_per_second: float = 0
+    channel: str = ""
 
 
 # --- events ---------------------------------------------------------------------------------------------------------
