@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from tocsin.business_time import DAY_MINUTES
 from tocsin.egress import urls
 from tocsin.egress.refusal import Refused
 from tocsin.events.vocabulary import Metric, Priority
@@ -57,6 +58,12 @@ class QuietHours(WeeklyHours):
     """Open = quiet: nothing is sent to the channel then, but for tickets of these priorities."""
 
     except_for: list[Priority] = Field(["critical"])
+
+    @model_validator(mode="after")
+    def _end_some_time(self) -> QuietHours:
+        if sum(end - start for day in self.week() for start, end in day) == 7 * DAY_MINUTES:
+            raise ValueError("a channel that is quiet all week would never tell anybody")
+        return self
 
     def body(self) -> dict[str, Any]:
         return {"hours": super().body(), "except_for": sorted(set(self.except_for))}
