@@ -105,7 +105,7 @@ async def _ours(environment: Environment, number: int, due_in: Sequence[float], 
     try:
         ports = await _sinks(environment, running, number)
         bearers = await _keys(running, workspaces)
-        begin = int(time.time()) + 12 + len(due_in) // 300
+        begin = int(time.time()) + 12 + len(due_in) // 150
         await _create(running, _bodies([begin + seconds for seconds in due_in], ports), bearers)
         if time.time() > begin - 1:
             raise RuntimeError("creating the jobs took longer than thought")
