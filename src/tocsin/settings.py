@@ -9,6 +9,7 @@ from typing import Annotated, Final
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tocsin import channels
 from tocsin.egress import allow
 from tocsin.embedded import runtime
 
@@ -50,6 +51,10 @@ class Settings(BaseSettings):
     pagerduty_routing_keys: SecretStr = SecretStr("")
     sns_topic_arns: CommaList = ()
 
+    # where notifications go; the URLs are secrets
+    slack_webhook_url: SecretStr = SecretStr("")
+    slack_webhook_urls: SecretStr = Field(SecretStr(""), description="name=url, comma-separated")
+
     # what may be reached besides public hosts
     egress_allow: CommaList = Field((), alias="TOCSIN_EGRESS_ALLOW", description="host|CIDR[:port|:low-high]")
 
@@ -82,6 +87,19 @@ class Settings(BaseSettings):
         for entry in entries:
             allow.read(entry)
         return entries
+
+    @field_validator("slack_webhook_url")
+    @classmethod
+    def _is_url(cls, value: SecretStr) -> SecretStr:
+        if url := value.get_secret_value():
+            channels.checked(url)
+        return value
+
+    @field_validator("slack_webhook_urls")
+    @classmethod
+    def _are_urls(cls, value: SecretStr) -> SecretStr:
+        channels.named(value.get_secret_value())
+        return value
 
     @property
     def loopback(self) -> bool:
