@@ -27,9 +27,10 @@ class QuietHours(msgspec.Struct, frozen=True):
 
 
 class Channel(msgspec.Struct, frozen=True):
-    """``url``: sealed; empty = the deliverer knows it by the kind."""
+    """known_as: the name by which the deliverer knows it (``slack:default``); else url: sealed, and its endpoint."""
 
     kind: Literal["slack", "webhook"] = "slack"
+    known_as: str = ""
     url: str = ""
     endpoint: str = ""
     rate_per_second: float = 0

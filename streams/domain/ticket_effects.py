@@ -31,7 +31,7 @@ def _requested(fact: Escalated, one: Notification) -> Effect:
             by_operator=True,
             rate_key=f"channel:{one.channel}" if one.rate_per_second else "",
             rate_per_second=one.rate_per_second,
-            channel="" if one.url else f"{one.kind}:default",
+            channel=one.known_as,
         ),
         not_before=fact.at,
         scheduled_for=fact.told.due_at,

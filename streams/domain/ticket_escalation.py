@@ -206,12 +206,13 @@ def _notification(ticket_id: str, workspace: str, step: EscalationStep, name: st
     """Its id follows from what it tells of and to whom, so that deciding twice sends one."""
     parts = (workspace, ticket_id, step.metric, str(step.cycle), str(step.step), str(step.loop), step.due_at, name)
     identity = hashlib.sha256("\0".join(parts).encode()).hexdigest()
-    where = channel.endpoint if channel.url else f"{channel.kind}:default"
+    where = channel.known_as or channel.endpoint
     return Notification(
         notification_id=identity,
         delivery_id=delivery_id(workspace, where, identity),
         channel=name,
         kind=channel.kind,
+        known_as=channel.known_as,
         url=channel.url,
         rate_per_second=channel.rate_per_second,
     )

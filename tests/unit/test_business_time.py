@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_left
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -107,7 +108,7 @@ def test_S11_elapsed_time_is_monotone_and_adds_up(start: int, steps: list[int]) 
     points = [start]
     for step in steps:
         points.append(points[-1] + step)
-    parts = [BERLIN.between(one, other) for one, other in zip(points, points[1:], strict=False)]
+    parts = [BERLIN.between(one, other) for one, other in pairwise(points)]
     assert min(parts, default=0) >= 0
     assert sum(parts) == BERLIN.between(start, points[-1])
 

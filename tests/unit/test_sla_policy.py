@@ -1,4 +1,4 @@
-"""The SLA policy file: what it says becomes the body decisions read, and what is wrong with it is told by its path (S6)."""
+"""The SLA policy file: what it says becomes the body decisions read; what is wrong is told by its path (S6)."""
 
 from __future__ import annotations
 
@@ -134,6 +134,8 @@ BROKEN = [
     (TARGETS + "channels: {team: {}}\ndefault_channel: team", "the name team is taken"),
     (TARGETS + "default_channel: x", "default_channel: there is no channel x"),
     (TARGETS + "routes: [{tags: a, channel: x}]", "routes.0.channel: there is no channel x"),
+    (TARGETS + "channels: {a: {webhook: Pay!}}\ndefault_channel: a", "channels.a.webhook: 'Pay!' is no name"),
+    (TARGETS + "channels: {a: {kind: webhook, url: 'https://a.example', webhook: b}}", "it goes with no url"),
     (TARGETS + "quiet: 1", "quiet: Extra inputs"),
 ]
 

@@ -210,13 +210,14 @@ class ClockBreached(ClockFact, frozen=True, omit_defaults=True, kw_only=True, gc
 class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One message about a ticket to one channel of the policy. ``notification_id`` follows from what it tells of.
 
-    url: sealed; empty where the deliverer knows the channel by its name (``slack:default``).
+    known_as: how the deliverer knows the channel (``slack:default``); else url: sealed.
     """
 
     notification_id: str
     delivery_id: str
     channel: str
     kind: Literal["slack", "webhook"]
+    known_as: str = ""
     url: str = ""
     rate_per_second: float = 0
 
