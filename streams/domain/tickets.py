@@ -261,5 +261,6 @@ TICKETS: Final[Domain[TicketState, TicketsPolicy]] = Domain(
     effects=effects,
     amending=AMENDING,
     amended=amended,
+    looked_at=True,
     run=repeats,
 )
