@@ -72,6 +72,7 @@ class TimerPublisher:
         """look_again_after: ms after which the due times of a domain that asks for it are computed anew."""
         self._owned, self._clock = owned, clock
         self._looks = Looks(look_again_after / 1000)
+        self._full: WeakKeyDictionary[OwnedPartition, int] = WeakKeyDictionary()
         self._producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
 
     async def run(self) -> None:
@@ -90,9 +91,11 @@ class TimerPublisher:
         looking = self._looks.go_on(owned)
         now, next_due = self._clock(), None
         for partition in owned:
-            due = partition.state.due.take_due(now, _AT_ONCE)
-            if due:
-                await self._publish(partition, due)
+            # thousands due at once do not go in front of everything else: a full batch is applied before the next one
+            if partition.position > self._full.get(partition, -1):
+                due = partition.state.due.take_due(now, _AT_ONCE)
+                if due:
+                    await self._publish(partition, due)
             upcoming = partition.state.due.next_due()
             if upcoming is not None and (next_due is None or upcoming < next_due):
                 next_due = upcoming
@@ -109,7 +112,9 @@ class TimerPublisher:
             futures = [
                 await self._send(partition, key, timer_due(entity=_entity(key), due_at=due_at)) for key, due_at in due
             ]
-            await asyncio.gather(*futures)
+            sent = await asyncio.gather(*futures)
+            if len(due) == _AT_ONCE:
+                self._full[partition] = max(one.offset for one in sent)
             metrics.TIMERS_FIRED.labels(domain.name).inc(len(due))
         except KafkaError as error:
             log.warning("wake-ups could not be published; trying again", partition=partition.number, error=repr(error))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 import pytest
@@ -132,10 +134,18 @@ class Collected(TimerPublisher):
 
     def __init__(self, owned: Any, clock: Callable[[], int], looks: Looks) -> None:
         self._owned, self._clock, self._looks = owned, clock, looks
+        self._full = WeakKeyDictionary()
         self.published: list[bytes] = []
 
-    async def _publish(self, partition: OwnedPartition, due: list[tuple[bytes, int]]) -> None:
-        self.published += [key for key, _ in due]
+    async def _send(self, partition: OwnedPartition, key: bytes, event: Any) -> Any:
+        self.published.append(key)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer.set_result(Sent(len(self.published)))
+        return answer
+
+
+class Sent(NamedTuple):
+    offset: int
 
 
 class Partition:
@@ -143,6 +153,7 @@ class Partition:
 
     def __init__(self, state: PartitionState) -> None:
         self.state, self.domain, self.number = state, state.domain, 0
+        self.position = 0
 
 
 async def test_S3_a_lost_timer_is_found_within_the_interval_and_the_breach_is_decided() -> None:
@@ -164,6 +175,21 @@ async def test_S3_a_lost_timer_is_found_within_the_interval_and_the_breach_is_de
     assert timers.published == [key]
     draft, _ = applied(state, woken(2, key, 20 * MINUTE))
     assert "ClockBreached" in facts_of(draft)
+
+
+async def test_S6_thousands_that_are_due_at_once_leave_room_for_other_events() -> None:
+    state = empty_state()
+    for number in range(2500):
+        state.due.set(b"default/%d" % number, START)
+    partition = Partition(state)
+    owned: Any = [partition]
+    timers = Collected(lambda: owned, lambda: START, Looks(60, lambda: 0.0))
+    seen = []
+    for position in (0, 500, 1000, 1001, 1500, 2001):
+        partition.position = position
+        await timers.publish_due()
+        seen.append(len(timers.published))
+    assert seen == [1000, 1000, 1000, 2000, 2000, 2500]  # the next batch once the one before was applied
 
 
 @pytest.mark.parametrize("looked_at", [True, False])
