@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -18,12 +17,11 @@ from tocsin.api.live import entrance, metrics
 from tocsin.api.live.live import Listening, Live, TooManyClients
 from tocsin.api.live.subscription import Ended, Events, Quiet, Reset, Stalled, TooSlow
 from tocsin.problems import Problem, response
-from tocsin.server import ABORT, LAST
+from tocsin.server import LAST
 
 log = structlog.get_logger(__name__)
 
 SEND_SECONDS: Final = 10.0
-FAREWELL_SECONDS: Final = 5.0
 POSITION_SECONDS: Final = 15.0
 DEFAULT_TYPES: Final = "sla.*"
 # A client has nothing to say here.
@@ -68,7 +66,7 @@ class Conversation:
     def __init__(self, websocket: WebSocket, listening: Listening) -> None:
         self._websocket, self._listening = websocket, listening
         self._sent = metrics.SENT.labels("websocket")
-        self._gone = asyncio.Event()
+        self._gone = False
         self._said_too_much = False
 
     async def run(self) -> int | None:
@@ -77,7 +75,7 @@ class Conversation:
         try:
             code = await self._tell()
             if code is not None:
-                await self._part(code)
+                await self._websocket.send({"type": "websocket.close", "code": code, LAST: True})
             return code
         finally:
             hearing.cancel()
@@ -94,7 +92,7 @@ class Conversation:
                 self._said_too_much = True
                 break
         else:
-            self._gone.set()
+            self._gone = True
         self._listening.subscription.close()
 
     async def _tell(self) -> int | None:
@@ -127,7 +125,7 @@ class Conversation:
         return _SERVICE_RESTART
 
     def _end(self) -> int | None:
-        if self._gone.is_set():
+        if self._gone:
             return None
         return _POLICY_VIOLATION if self._said_too_much else _SERVICE_RESTART
 
@@ -135,17 +133,6 @@ class Conversation:
         metrics.DROPPED.labels("websocket", reason).inc()
         await self._websocket.send({"type": "websocket.send", "text": _REFRESH, LAST: True})
         return _TRY_AGAIN_LATER
-
-    async def _part(self, code: int) -> None:
-        """Closes. A client that does not take even that is cut off."""
-        await self._websocket.send({"type": "websocket.close", "code": code, LAST: True})
-        try:
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await self._gone.wait()
-        except TimeoutError:
-            abort: Callable[[], Any] | None = self._websocket.scope.get(ABORT)
-            if abort is not None:
-                abort()
 
     async def _send(self, text: str) -> None:
         """Raises TimeoutError when the client has not read for so long that nothing more fits."""

@@ -28,11 +28,11 @@ class EventStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, listening: Listening, origin: str | None, heartbeat: float = HEARTBEAT_SECONDS) -> None:
+    def __init__(self, listening: Listening, origin: str | None) -> None:
         more = {} if origin is None else {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
         super().__init__(None, headers={**_HEADERS, **more})
         del self.headers["content-length"]
-        self._listening, self._heartbeat = listening, heartbeat
+        self._listening = listening
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         watching = asyncio.create_task(self._until_gone(receive))
@@ -58,7 +58,7 @@ class EventStream(Response):
         sent = metrics.SENT.labels("sse")
         await _send(send, f"retry: {RETRY_MS}\nid: {subscription.cursor}\n\n")
         while not listening.over:
-            told = await subscription.next(listening.patience(self._heartbeat))
+            told = await subscription.next(listening.patience(HEARTBEAT_SECONDS))
             if isinstance(told, TooSlow):
                 metrics.DROPPED.labels("sse", "fell_behind").inc()
             if isinstance(told, TooSlow | Ended):

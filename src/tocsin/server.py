@@ -27,6 +27,7 @@ LINGER_SECONDS: Final = 2.0
 # Clients of WebSockets have nothing to say.
 WEBSOCKET_MESSAGE_BYTES: Final = 4096
 WEBSOCKET_PING_SECONDS: Final = 20.0
+FAREWELL_SECONDS: Final = 5.0
 # How an application cuts off a client that does not read: a transport that is closed waits for it for ever.
 ABORT: Final = "tocsin.abort"
 # A message of a WebSocket that does not wait until the client has read what came before.
@@ -78,21 +79,31 @@ class ReceiptDeadline(HttpToolsProtocol):
 
 
 class Socket(WebSocketsSansIOProtocol):
-    """Writes no line for every handshake (its URL may hold a token); lets the application cut a client off."""
+    """Writes no line for every handshake (its URL may hold a token), and cuts off who does not take its close."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = logging.getLogger("uvicorn.websocket")
 
-    def handle_connect(self, event: Any) -> None:
-        super().handle_connect(event)
-        if self.response.status_code == 101:
-            self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
-
     async def send(self, message: Any) -> None:
         if message.get(LAST):
             self.writable.set()
         await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # refused; uvicorn would log an error that it was not
+        if self.close_timer is not None:
+            self._abort_soon()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._abort_soon()
+
+    def _abort_soon(self) -> None:
+        """uvicorn would only close, and wait for a client that does not read for ever."""
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        if not self.disconnected:
+            self.close_timer = self.loop.call_later(FAREWELL_SECONDS, self.transport.abort)
 
 
 class Server(uvicorn.Server):
@@ -129,15 +140,10 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-async def serve(
+def server(
     app: ASGIApp, host: str, port: int, forwarded_allow_ips: str, end: Callable[[], None] = lambda: None
-) -> None:
-    """Runs until SIGTERM or SIGINT, then takes no new connections and answers what is under way; ``end`` as Server."""
-    # The modules live for ever and requests leave few cycles: with the default thresholds a batch spends half its time
-    # in collections of a heap that never shrinks.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+) -> Server:
+    """The server as every role runs it. ``end`` as Server."""
     configuration = uvicorn.Config(
         app,
         host=host,
@@ -158,4 +164,16 @@ async def serve(
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=4096,
     )
-    await Server(configuration, end).serve()
+    return Server(configuration, end)
+
+
+async def serve(
+    app: ASGIApp, host: str, port: int, forwarded_allow_ips: str, end: Callable[[], None] = lambda: None
+) -> None:
+    """Runs until SIGTERM or SIGINT, then takes no new connections and answers what is under way; ``end`` as Server."""
+    # The modules live for ever and requests leave few cycles: with the default thresholds a batch spends half its time
+    # in collections of a heap that never shrinks.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    await server(app, host, port, forwarded_allow_ips, end).serve()
