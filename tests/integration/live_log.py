@@ -28,12 +28,18 @@ class LiveWriter:
         self.written: dict[str, list[str]] = {}
 
     async def write(
-        self, count: int = 1, live_type: str = "sla.breached", workspace: str = "default", *, abort: bool = False
+        self,
+        count: int = 1,
+        live_type: str = "sla.breached",
+        workspace: str = "default",
+        *,
+        abort: bool = False,
+        padding: int = 0,
     ) -> list[str]:
         """The ids clients are to see, of one transaction."""
         producer = self._producer
         await producer.begin_transaction()
-        sent = [await self._send(live_type, workspace) for _ in range(count)]
+        sent = [await self._send(live_type, workspace, padding) for _ in range(count)]
         records = await asyncio.gather(*sent)
         if abort:
             await producer.abort_transaction()
@@ -43,11 +49,16 @@ class LiveWriter:
         self.written.setdefault(workspace, []).extend(ids)
         return ids
 
-    async def _send(self, live_type: str, workspace: str) -> asyncio.Future:  # type: ignore[type-arg]
+    async def _send(self, live_type: str, workspace: str, padding: int) -> asyncio.Future:  # type: ignore[type-arg]
         self._count += 1
         at = rfc3339(1_773_480_000_000 + self._count)
         key = workspace.encode()
-        event = LiveEvent(type=live_type, occurred_at=at, ticket_id=f"t-{self._count}", data={"n": self._count})
+        event = LiveEvent(
+            type=live_type,
+            occurred_at=at,
+            ticket_id=f"t-{self._count}",
+            data={"n": self._count, "padding": "x" * padding},
+        )
         envelope = Envelope(f"test:{self._count}", LIVE_EVENT, "/tocsin/streams/tickets", at, workspace)
         sent: asyncio.Future = await self._producer.send(  # type: ignore[type-arg]
             LIVE,
