@@ -1,4 +1,4 @@
-"""A record of the log as clients get it: one JSON frame, made once however many clients there are."""
+"""Events of the log as clients get them: a JSON frame each, made once however many clients there are."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from tocsin.api.live.cursor import Cursor
+from tocsin.api.live.cursor import Cursor, last_position_of, position_of
 from tocsin.events.envelope import EnvelopeError, from_headers
-from tocsin.events.live import LIVE_EVENT
+from tocsin.events.live import LIVE_EVENTS, MAX_EVENTS
 
 _ENTRY_BYTES: Final = 400  # of the objects around a frame
 _NO_DATA: Final = msgspec.Raw(b"{}")
 
 
-class _Recorded(msgspec.Struct, frozen=True):
+class _Event(msgspec.Struct, frozen=True):
     """A live event whose data is handed on unread."""
 
     type: str
@@ -23,6 +23,10 @@ class _Recorded(msgspec.Struct, frozen=True):
     ticket_id: str | None = None
     escalation_level: int | None = None
     data: msgspec.Raw = _NO_DATA
+
+
+class _Record(msgspec.Struct, frozen=True):
+    events: list[_Event]
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -37,9 +41,9 @@ class Frame(msgspec.Struct, frozen=True):
 
 
 class Entry(NamedTuple):
-    """``offset`` in its partition; ``frame`` is JSON on one line."""
+    """``position`` in its partition (see Cursor); ``frame`` is JSON on one line."""
 
-    offset: int
+    position: int
     workspace: str
     type: str
     frame: str
@@ -51,28 +55,33 @@ class Entry(NamedTuple):
 
 
 class Undecodable(ValueError):
-    """A record that is no live event this release can read; ``str(error)`` says why."""
+    """A record that holds no live events this release can read; ``str(error)`` says why."""
 
 
-_DECODE: Final = msgspec.json.Decoder(_Recorded).decode
+_DECODE: Final = msgspec.json.Decoder(_Record).decode
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
-def entry_of(partition: int, offset: int, headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Entry:
-    """Raises Undecodable."""
+def entries_of(
+    partition: int, offset: int, headers: Iterable[tuple[str, bytes | None]], value: bytes | None
+) -> list[Entry]:
+    """What one record tells. Raises Undecodable."""
     try:
         envelope = from_headers(headers)
-        if envelope.type != LIVE_EVENT:
-            raise Undecodable(f"{envelope.type} is not {LIVE_EVENT}")
-        event = _DECODE(value or b"")
+        if envelope.type != LIVE_EVENTS:
+            raise Undecodable(f"{envelope.type} is not {LIVE_EVENTS}")
+        events = _DECODE(value or b"").events
     except (EnvelopeError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Undecodable(str(error)) from error
-    frame = Frame(
-        str(Cursor(partition, offset)),
-        event.type,
-        event.occurred_at,
-        event.ticket_id,
-        event.escalation_level,
-        event.data,
-    )
-    return Entry(offset, envelope.workspace, event.type, _ENCODE(frame).decode())
+    if len(events) > MAX_EVENTS:
+        raise Undecodable(f"{len(events)} events are more than the {MAX_EVENTS} of a record")
+    positions = [position_of(offset, index) for index in range(len(events) - 1)] + [last_position_of(offset)]
+    return [
+        _entry(Cursor(partition, position), envelope.workspace, event)
+        for position, event in zip(positions, events, strict=False)
+    ]
+
+
+def _entry(cursor: Cursor, workspace: str, event: _Event) -> Entry:
+    frame = Frame(str(cursor), event.type, event.occurred_at, event.ticket_id, event.escalation_level, event.data)
+    return Entry(cursor.position, workspace, event.type, _ENCODE(frame).decode())

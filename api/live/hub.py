@@ -12,6 +12,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from tocsin.api.live import metrics
+from tocsin.api.live.cursor import offset_of, position_of
 from tocsin.api.live.log import UNREADABLE, Bounds, Fetched, OutOfRange, Reader, Readers
 from tocsin.api.live.ring import Listener, Ring
 from tocsin.api.live.shelf import Shelf
@@ -20,7 +21,7 @@ from tocsin.events.identity import partition_of
 log = structlog.get_logger(__name__)
 
 RING_BYTES: Final = 64 * 1024 * 1024
-# What a start reads back, so that clients of a process that was restarted need no reader of their own.
+# Records a start reads back, so that clients of a process that was restarted need no reader of their own.
 LOOK_BACK: Final = 2_000
 READY_SECONDS: Final = 5.0
 _PROBE_SECONDS: Final = 2.0
@@ -115,7 +116,7 @@ class Hub:
         bounds = await reader.bounds(self.rings)
         if not self._ready.is_set():
             for partition, (start, end) in bounds.items():
-                self.rings[partition].restart(max(start, end - self._look_back))
+                self.rings[partition].restart(max(start, end - position_of(self._look_back)))
         self._check(bounds)
         reader.place({partition: ring.end for partition, ring in self.rings.items()})
         self._was_reached(bounds)
@@ -182,7 +183,8 @@ class Hub:
 
     def _was_reached(self, bounds: Mapping[int, Bounds]) -> None:
         self._reached = time.monotonic()
-        metrics.LAG.set(sum(max(0, bounds[partition].end - ring.end) for partition, ring in self.rings.items()))
+        behind = (max(0, bounds[partition].end - ring.end) for partition, ring in self.rings.items())
+        metrics.LAG.set(sum(map(offset_of, behind)))
         metrics.READABLE.set(1)
         if not self.readable:
             log.info("the live topic can be read again")

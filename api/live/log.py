@@ -11,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from tocsin.api.live import metrics
-from tocsin.api.live.entry import Entry, Undecodable, entry_of
+from tocsin.api.live.cursor import offset_of, position_of
+from tocsin.api.live.entry import Entry, Undecodable, entries_of
 from tocsin.events.topics import LIVE
 
 log = structlog.get_logger(__name__)
@@ -25,7 +26,8 @@ _FETCH_BYTES: Final = 128 * 1024
 
 
 class Fetched(NamedTuple):
-    """``next``: the position behind them; it moves over what is no entry (commit markers), too."""
+    """``next``: the position behind them; it moves over what is no entry (commit markers), too. Positions are those of
+    Cursor."""
 
     entries: Sequence[Entry]
     next: int
@@ -90,35 +92,38 @@ class KafkaReader:
         async with asyncio.timeout(_ANSWER_SECONDS):
             starts = await self._consumer.beginning_offsets(wanted)
             ends = await self._consumer.end_offsets(wanted)
-        return {one.partition: Bounds(starts[one], ends[one]) for one in wanted}
+        return {one.partition: Bounds(position_of(starts[one]), position_of(ends[one])) for one in wanted}
 
     def place(self, positions: Mapping[int, int]) -> None:
-        self._placed = {TopicPartition(LIVE, partition): offset for partition, offset in positions.items()}
+        self._placed = {TopicPartition(LIVE, partition): position for partition, position in positions.items()}
         self._consumer.assign(list(self._placed))
-        for partition, offset in self._placed.items():  # before the consumer could ask for positions of its own
-            self._consumer.seek(partition, offset)
+        for partition, position in self._placed.items():  # before the consumer could ask for positions of its own
+            self._consumer.seek(partition, offset_of(position))
 
     async def fetch(self) -> Mapping[int, Fetched]:
         try:
             found = await self._consumer.getmany(timeout_ms=_POLL_MS)
         except OffsetOutOfRangeError as error:
-            raise OutOfRange({one.partition: offset for one, offset in error.args[0].items()}) from error
+            raise OutOfRange({one.partition: position_of(offset) for one, offset in error.args[0].items()}) from error
         fetched = {}
         for partition, before in self._placed.items():
-            position = await self._consumer.position(partition)
-            if position != before:
+            position = position_of(await self._consumer.position(partition))
+            if position > before:
                 self._placed[partition] = position
-                fetched[partition.partition] = Fetched(_entries(found.get(partition, ())), position)
+                fetched[partition.partition] = Fetched(_entries(found.get(partition, ()), before), position)
         return fetched
 
 
-def _entries(records: Iterable[Any]) -> list[Entry]:
-    entries = []
+def _entries(records: Iterable[Any], first: int) -> list[Entry]:
+    """Those at ``first`` or behind: the record a client stands in is read again."""
+    entries: list[Entry] = []
     for record in records:
         try:
-            entries.append(entry_of(record.partition, record.offset, record.headers, record.value))
+            found = entries_of(record.partition, record.offset, record.headers, record.value)
         except Undecodable as error:
             metrics.UNDECODABLE.inc()
             where = f"{record.partition}-{record.offset}"
-            log.warning("a live event cannot be read; clients do not get it", offset=where, error=str(error)[:200])
+            log.warning("live events cannot be read; clients do not get them", offset=where, error=str(error)[:200])
+        else:
+            entries += [one for one in found if one.position >= first]
     return entries

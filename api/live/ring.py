@@ -1,6 +1,6 @@
 """The newest live events of one partition in memory, and what of them each kind of client wants.
 
-A client keeps nothing here but the next offset it wants, so a slow one costs no memory: it falls off the ring.
+A client keeps nothing here but the next position it wants, so a slow one costs no memory: it falls off the ring.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from tocsin.api.live.entry import Entry
 from tocsin.api.live.types import Types
 
-_OFFSET: Final = attrgetter("offset")
+_POSITION: Final = attrgetter("position")
 
 
 class Listener(Protocol):
@@ -35,9 +35,9 @@ class Channel:
     def after(self, position: int, limit: int) -> Sequence[Entry]:
         """The first entries at ``position`` or behind; it must not lie before ``start``."""
         entries = self._entries
-        if not entries or entries[-1].offset < position:
+        if not entries or entries[-1].position < position:
             return ()
-        first = bisect_left(entries, position, key=_OFFSET)
+        first = bisect_left(entries, position, key=_POSITION)
         return entries[first : first + limit]
 
     def extend(self, entries: Iterable[Entry]) -> bool:
@@ -48,9 +48,9 @@ class Channel:
 
     def forget(self, before: int) -> None:
         """Drops what the ring dropped. ``start`` moves only when something of its own is gone."""
-        gone = bisect_left(self._entries, before, key=_OFFSET)
+        gone = bisect_left(self._entries, before, key=_POSITION)
         if gone:
-            self.start = self._entries[gone - 1].offset + 1
+            self.start = self._entries[gone - 1].position + 1
             del self._entries[:gone]
 
     def restart(self, start: int) -> None:
@@ -90,7 +90,7 @@ class Ring:
         while self.size > self._limit and self._entries:
             gone = self._entries.popleft()
             self.size -= gone.size
-            self.start = gone.offset + 1
+            self.start = gone.position + 1
 
     def restart(self, start: int, *, lost: bool = False) -> None:
         """Begins anew at ``start``. ``lost``: positions before it mean nothing any more (another log)."""

@@ -73,7 +73,7 @@ def text_of(told: Told, cursor: Cursor) -> str:
     """A block without data only moves the cursor of an EventSource: what it does not want is not read again."""
     match told:
         case Events(entries):
-            return "".join(f"id: {cursor.partition}-{one.offset}\ndata: {one.frame}\n\n" for one in entries)
+            return "".join(f"id: {Cursor(cursor.partition, one.position)}\ndata: {one.frame}\n\n" for one in entries)
         case Quiet():
             return f": still here\nid: {cursor}\n\n"
         case Stalled(over):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from tocsin.api.live.cursor import Cursor
+from tocsin.api.live.cursor import Cursor, position_of
 from tocsin.api.live.entry import Entry
 from tocsin.api.live.hub import Hub, Unreadable
 from tocsin.api.live.log import UNREADABLE, OutOfRange
@@ -20,7 +20,7 @@ from tocsin.api.live.types import Types
 
 BATCH: Final = 100
 # Further back than this a client is told to read everything anew instead.
-CATCH_UP_LIMIT: Final = 1_000_000
+CATCH_UP_LIMIT: Final = 1_000_000  # records
 _RETRY_SECONDS: Final = 1.0
 
 
@@ -101,7 +101,7 @@ class Subscription:
         except UNREADABLE as error:
             raise Unreadable from error
         # another process may have read further than this one: what is not here yet will come
-        oldest = max(bounds.start, bounds.end - CATCH_UP_LIMIT)
+        oldest = max(bounds.start, bounds.end - position_of(CATCH_UP_LIMIT))
         if cursor.partition == self._partition and oldest <= cursor.next <= bounds.end:
             self._position = cursor.next
         else:
@@ -137,7 +137,7 @@ class Subscription:
             else:
                 found = self._channel.after(self._position, BATCH)
                 self._joined = True
-                self._position = max(found[-1].offset + 1 if found else self._ring.end, self._position)
+                self._position = max(found[-1].position + 1 if found else self._ring.end, self._position)
             if found:
                 return Events(found)
             if not await self._wait(deadline):

@@ -10,12 +10,13 @@ import pytest
 
 from tests.integration.live_log import PARTITIONS, live_writer
 from tests.live import MemoryLog
-from tocsin.api.live.cursor import parse
+from tocsin.api.live.cursor import parse, position_of
 from tocsin.api.live.entry import Entry
 from tocsin.api.live.log import KafkaReader, OutOfRange, Reader
 from tocsin.events.identity import partition_of
 
 WORKSPACE = "conformance"
+FAR = position_of(1_000)
 HERE = partition_of(WORKSPACE.encode(), PARTITIONS)
 
 
@@ -23,7 +24,7 @@ HERE = partition_of(WORKSPACE.encode(), PARTITIONS)
 class Case:
     reader: Reader
     append: Callable[[], Awaitable[int]]
-    """Commits one event; its offset."""
+    """Commits a record of one event; its position."""
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def memory() -> Case:
     log = MemoryLog(PARTITIONS)
 
     async def append() -> int:
-        return log.append("sla.breached", WORKSPACE).offset
+        return log.append("sla.breached", WORKSPACE).position
 
     return Case(log.reader(), append)
 
@@ -43,7 +44,7 @@ async def real(kafka: str) -> AsyncIterator[Case]:
         async def append() -> int:
             await writer.write(2, workspace=WORKSPACE, abort=True)
             (written,) = await writer.write(workspace=WORKSPACE)
-            return parse(written).offset
+            return parse(written).position
 
         reader = KafkaReader(kafka)
         yield Case(reader, append)
@@ -79,14 +80,14 @@ async def test_a_reader_reads_what_was_committed_from_where_it_is_placed(case: C
     reader = case.reader
     await reader.start()
     before = (await reader.bounds([HERE]))[HERE].end
-    offsets = [await case.append() for _ in range(4)]
+    positions = [await case.append() for _ in range(4)]
     end = (await reader.bounds([HERE]))[HERE].end
-    assert end > offsets[-1], "the position behind them lies behind the commit marker, too"
+    assert end > positions[-1], "the position behind them lies behind the commit marker, too"
     found = await read(reader, before, end)
-    assert [entry.offset for entry in found] == offsets
+    assert [entry.position for entry in found] == positions
     assert {(entry.workspace, entry.type) for entry in found} == {(WORKSPACE, "sla.breached")}
-    assert [entry.offset for entry in await read(reader, offsets[2], end)] == offsets[2:]
-    assert [entry.offset for entry in await read(reader, offsets[1] + 1, end)] == offsets[2:]
+    assert [entry.position for entry in await read(reader, positions[2], end)] == positions[2:]
+    assert [entry.position for entry in await read(reader, positions[1] + 1, end)] == positions[2:]
 
 
 async def test_a_reader_waits_for_what_comes_next(case: Case) -> None:
@@ -95,21 +96,21 @@ async def test_a_reader_waits_for_what_comes_next(case: Case) -> None:
     end = (await reader.bounds([HERE]))[HERE].end
     reader.place({HERE: end})
     assert await reader.fetch() == {}
-    offset = await case.append()
+    position = await case.append()
     found: list[Entry] = []
     async with asyncio.timeout(10):
         while not found:
             found += [one for fetched in (await reader.fetch()).values() for one in fetched.entries]
-    assert [one.offset for one in found] == [offset]
+    assert [one.position for one in found] == [position]
 
 
 async def test_a_position_outside_the_log_is_said(case: Case) -> None:
     reader = case.reader
     await reader.start()
     end = (await reader.bounds([HERE]))[HERE].end
-    reader.place({HERE: end + 1_000})
+    reader.place({HERE: end + FAR})
     with pytest.raises(OutOfRange) as said:
         await _fetch_for_ever(reader)
-    assert said.value.positions == {HERE: end + 1_000}
-    offset = await case.append()
-    assert [one.offset for one in await read(reader, end, (await reader.bounds([HERE]))[HERE].end)] == [offset]
+    assert said.value.positions == {HERE: end + FAR}
+    position = await case.append()
+    assert [one.position for one in await read(reader, end, (await reader.bounds([HERE]))[HERE].end)] == [position]

@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from tocsin.broker import ensure_topics
 from tocsin.events.envelope import Envelope, to_headers
 from tocsin.events.identity import partition_of
-from tocsin.events.live import LIVE_EVENT, LiveEvent
+from tocsin.events.live import LIVE_EVENTS, LiveEvent, LiveEvents
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import LIVE, topics
 
@@ -59,10 +59,10 @@ class LiveWriter:
             ticket_id=f"t-{self._count}",
             data={"n": self._count, "padding": "x" * padding},
         )
-        envelope = Envelope(f"test:{self._count}", LIVE_EVENT, "/tocsin/streams/tickets", at, workspace)
+        envelope = Envelope(f"test:{self._count}", LIVE_EVENTS, "/tocsin/streams/tickets", at, workspace)
         sent: asyncio.Future = await self._producer.send(  # type: ignore[type-arg]
             LIVE,
-            msgspec.json.encode(event),
+            msgspec.json.encode(LiveEvents((event,))),
             key=key,
             partition=partition_of(key, PARTITIONS),
             headers=to_headers(envelope),

@@ -52,7 +52,7 @@ async def test_S5_a_websocket_gets_sla_events_as_frames() -> None:
         breach = served.log.append("sla.breached", ticket_id="t-1", escalation_level=2, data={"metric": "resolution"})
         frame = await message(connection)
         assert list(frame) == ["id", "type", "occurred_at", "ticket_id", "escalation_level", "data"]
-        assert parse(frame["id"]).offset == breach.offset
+        assert parse(frame["id"]).position == breach.position
         assert (frame["type"], frame["ticket_id"], frame["escalation_level"]) == ("sla.breached", "t-1", 2)
         assert frame["data"] == {"metric": "resolution"}
 
@@ -72,7 +72,9 @@ async def test_S5_a_websocket_that_names_a_cursor_resumes_behind_it() -> None:
         missed = [served.log.append("sla.breached") for _ in range(3)]
         async with served.socket(f"?last_event_id={position['id']}") as connection:
             assert await message(connection) == position
-            assert [parse((await message(connection))["id"]).offset for _ in range(3)] == [one.offset for one in missed]
+            assert [parse((await message(connection))["id"]).position for _ in range(3)] == [
+                one.position for one in missed
+            ]
 
 
 async def test_S5_an_event_stream_says_where_it_stands_and_resumes() -> None:
@@ -87,12 +89,12 @@ async def test_S5_an_event_stream_says_where_it_stands_and_resumes() -> None:
             seen = served.log.append("ticket.opened")
             frame = await source.frame()
             assert (frame["type"], frame["id"], source.cursor) == ("ticket.opened", source.cursor, source.cursor)
-            assert parse(source.cursor).offset == seen.offset
+            assert parse(source.cursor).position == seen.position
         missed = [served.log.append("ticket.hidden"), served.log.append("ticket.opened")]
         for resuming in ({"Last-Event-ID": source.cursor}, {}):
             query = "?types=ticket.*" if resuming else f"?types=ticket.*&last_event_id={source.cursor}"
             async with served.events(query, **resuming) as again:
-                assert [parse((await again.frame())["id"]).offset for _ in missed] == [one.offset for one in missed]
+                assert [parse((await again.frame())["id"]).position for _ in missed] == [one.position for one in missed]
 
 
 async def test_S5_a_heartbeat_moves_the_cursor_over_what_is_filtered_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +102,7 @@ async def test_S5_a_heartbeat_moves_the_cursor_over_what_is_filtered_out(monkeyp
     async with serving() as served, served.events("?types=sla.*") as source:
         for _ in range(20):
             last = served.log.append("ticket.opened")
-        while parse(source.cursor).offset < last.offset:
+        while parse(source.cursor).position < last.position:
             block = await source.block()
             assert (block.comment, block.data) == ("still here", "")
 
@@ -110,7 +112,7 @@ async def test_S5_what_cannot_be_resumed_is_said() -> None:
         async with served.events(**{"Last-Event-ID": "0-999999"}) as source:
             reset = await source.block()
             assert (reset.event, reset.frame) == ("reset", {"type": "reset"})
-            assert parse(reset.id).offset < 999_999
+            assert parse(reset.id).position < parse("0-999999").position
         async with served.socket("?last_event_id=0-999999") as connection:
             assert [(await message(connection))["type"] for _ in range(2)] == ["position", "refresh"]
 
@@ -120,7 +122,7 @@ async def test_events_of_another_workspace_are_not_told() -> None:
     async with serving(row) as served, served.events(**{"x-api-key": key}) as source:
         served.log.append(workspace="default")
         mine = served.log.append(workspace="acme")
-        assert parse((await source.frame())["id"]).offset == mine.offset
+        assert parse((await source.frame())["id"]).position == mine.position
 
 
 # --- who is let in --------------------------------------------------------------------------------------------------
@@ -260,7 +262,9 @@ async def test_S5_a_client_that_never_reads_is_dropped_and_disturbs_nobody(
             for _ in range(20):
                 frame = await message(healthy)
                 sent += 1
-                assert parse(frame["id"]).offset == served.log.entries[parse(frame["id"]).partition][sent - 1].offset
+                assert (
+                    parse(frame["id"]).position == served.log.entries[parse(frame["id"]).partition][sent - 1].position
+                )
             assert sent < 5_000
         assert metric("tocsin_live_clients_dropped_total", kind=kind, reason="send_blocked") == dropped + 1
         await until(lambda: len(served.server.server_state.connections) == 1)
@@ -319,4 +323,4 @@ async def test_S5_a_thousand_cuts_lose_and_double_nothing() -> None:
                     if len(seen) < len(expected):
                         seen.append((await source.frame())["id"])
             cursor = seen[-1]
-        assert [parse(one).offset for one in seen] == [one.offset for one in expected]
+        assert [parse(one).position for one in seen] == [one.position for one in expected]

@@ -31,7 +31,7 @@ def told(channel: Channel, position: int) -> list[Entry]:
     found: list[Entry] = []
     while more := channel.after(position, 2):
         found += more
-        position = more[-1].offset + 1
+        position = more[-1].position + 1
     return found
 
 
@@ -52,11 +52,11 @@ def test_S5_a_channel_is_complete_from_its_start(
             channels = [ring.join(workspace, choice, listener) for workspace in WORKSPACES for choice in CHOICES]
         bite = entries[taken : taken + bites[taken % len(bites)]]
         taken += len(bite)
-        ring.extend(bite, bite[-1].offset + 2)
+        ring.extend(bite, bite[-1].position + 2)
         assert ring.size <= limit
         for channel in channels:
             assert channel.start <= ring.end
-            wanted = [entry for entry in entries[:taken] if entry.offset >= channel.start and channel.wants(entry)]
+            wanted = [entry for entry in entries[:taken] if entry.position >= channel.start and channel.wants(entry)]
             assert told(channel, channel.start) == wanted
 
 

@@ -15,7 +15,7 @@ from tests import live as twin
 from tests.live import PARTITIONS, MemoryLog
 from tocsin.api.live import hub as hubs
 from tocsin.api.live import subscription as subscriptions
-from tocsin.api.live.cursor import Cursor
+from tocsin.api.live.cursor import Cursor, last_position_of, offset_of
 from tocsin.api.live.entry import Entry
 from tocsin.api.live.hub import Hub, Unreadable
 from tocsin.api.live.subscription import Ended, Events, Quiet, Reset, Stalled, Subscription, Told, TooSlow
@@ -84,7 +84,7 @@ class Client:
         assert not isinstance(told, Reset | Stalled | Ended), told
         if isinstance(told, Events):
             self.seen += told.entries
-            self.cursor = Cursor(HERE, told.entries[-1].offset)
+            self.cursor = Cursor(HERE, told.entries[-1].position)
         elif isinstance(told, TooSlow):
             self.go()
         elif self.subscription is not None:
@@ -93,7 +93,9 @@ class Client:
 
 CHOICES = [EVERY, parse(["sla.*"]), parse(["ticket.opened"])]
 ACTIONS = st.one_of(
-    st.tuples(st.just("append"), st.sampled_from(["sla.breached", "ticket.opened", "job.disabled"])),
+    st.tuples(
+        st.just("append"), st.lists(st.sampled_from(["sla.breached", "ticket.opened", "job.disabled"]), min_size=1)
+    ),
     st.tuples(st.sampled_from(["take", "cut"]), st.integers(0, 2)),
     st.tuples(st.just("elsewhere"), st.just(0)),
 )
@@ -110,7 +112,7 @@ def test_S5_any_interleaving_tells_each_event_once_and_in_order(
             clients = [Client(hub, types) for types in CHOICES]
             for action, what in actions:
                 if action == "append":
-                    log.append(what)
+                    log.append_record(what)
                 elif action == "elsewhere":
                     log.append(workspace="acme")
                 elif action == "take":
@@ -120,14 +122,16 @@ def test_S5_any_interleaving_tells_each_event_once_and_in_order(
             for client in clients:
                 await client.come()
                 async with asyncio.timeout(5):
-                    while client.cursor is None or client.cursor.next < log.ends[HERE]:
+                    while client.cursor is None or client.cursor.next < log.end(HERE):
                         await client.take()
             for client in clients:
                 assert client.began is not None
                 missed = [
                     one
                     for one in log.entries[HERE]
-                    if one.offset > client.began.offset and one.workspace == "default" and client.types.match(one.type)
+                    if one.position > client.began.position
+                    and one.workspace == "default"
+                    and client.types.match(one.type)
                 ]
                 assert client.seen == missed
                 client.go()
@@ -145,11 +149,28 @@ async def test_a_new_client_hears_only_what_happens_from_now_on() -> None:
         log.append()
     async with reading(log) as hub:
         client = await subscribed(hub)
-        assert client.cursor == Cursor(HERE, log.ends[HERE] - 1)
+        assert client.cursor == Cursor(HERE, log.end(HERE) - 1)
         assert isinstance(await client.next(0.05), Quiet)
         new = log.append("sla.breached")
         assert await first(client, Events) == Events([new])
         client.close()
+
+
+async def test_S5_a_client_resumes_inside_a_record() -> None:
+    log = MemoryLog()
+    async with reading(log, look_back=1) as hub:
+        await (keeping := await subscribed(hub)).next(0.01)
+        first_of_it, second, third = log.append_record(["ticket.opened", "sla.breached", "ticket.hidden"])
+        for _ in range(3):
+            log.append()
+        client = await subscribed(hub, Cursor(HERE, first_of_it.position))
+        told = await first(client, Events)
+        assert isinstance(told, Events)
+        assert list(told.entries[:2]) == [second, third]
+        assert third.frame.startswith(f'{{"id":"{HERE}-{offset_of(third.position)}",')
+        assert second.frame.startswith(f'{{"id":"{HERE}-{offset_of(third.position)}.1",')
+        client.close()
+        keeping.close()
 
 
 async def test_a_skipped_event_moves_the_cursor() -> None:
@@ -157,7 +178,7 @@ async def test_a_skipped_event_moves_the_cursor() -> None:
     async with reading(log) as hub:
         client = await subscribed(hub, types=parse(["sla.*"]))
         log.append("ticket.opened")
-        while client.cursor.next < log.ends[HERE]:
+        while client.cursor.next < log.end(HERE):
             assert isinstance(await client.next(0.05), Quiet)
         client.close()
 
@@ -175,9 +196,9 @@ async def test_a_new_log_position_is_at_hand_before_the_first_event() -> None:
 @pytest.mark.parametrize(
     ("cursor", "why"),
     [
-        (Cursor(1 - HERE, 0), "of another workspace"),
-        (Cursor(HERE, 1), "older than the retention"),
-        (Cursor(HERE, 10_000), "of another log"),
+        (Cursor(1 - HERE, last_position_of(0)), "of another workspace"),
+        (Cursor(HERE, last_position_of(1)), "older than the retention"),
+        (Cursor(HERE, last_position_of(10_000)), "of another log"),
     ],
 )
 async def test_S5_what_cannot_be_resumed_is_said_instead_of_left_out(cursor: Cursor, why: str) -> None:
@@ -198,7 +219,7 @@ async def test_S5_what_expires_while_it_is_read_back_is_said(monkeypatch: pytest
     for _ in range(20):
         log.append()
     async with reading(log, look_back=2) as hub:
-        client = await subscribed(hub, Cursor(HERE, -1))
+        client = await subscribed(hub, Cursor(HERE, last_position_of(-1)))
         assert isinstance(await first(client, Events), Events)
         log.expire(HERE, before=30)
         assert isinstance(await first(client, Reset), Reset)
@@ -211,7 +232,7 @@ async def test_too_far_back_is_refused_work(monkeypatch: pytest.MonkeyPatch) -> 
     for _ in range(10):
         log.append()
     async with reading(log, look_back=2) as hub:
-        client = await subscribed(hub, Cursor(HERE, 8))
+        client = await subscribed(hub, Cursor(HERE, last_position_of(8)))
         assert isinstance(await client.next(1), Reset)
         client.close()
 
@@ -226,8 +247,8 @@ async def test_a_cursor_ahead_of_this_process_waits_for_it() -> None:
         ahead = [log.append(), log.append()]
         log.broken = False
         ring = hub.rings[HERE]
-        assert ring.end <= ahead[0].offset
-        client = await subscribed(hub, Cursor(HERE, ahead[0].offset))
+        assert ring.end <= ahead[0].position
+        client = await subscribed(hub, Cursor(HERE, ahead[0].position))
         assert await first(client, Events) == Events([ahead[1]])
         client.close()
         keeping.close()
@@ -241,7 +262,7 @@ async def test_a_client_that_fell_behind_memory_is_told_so() -> None:
         assert isinstance(await first(client, Events), Events)
         for _ in range(20):
             log.append()
-        await until(lambda: hub.rings[HERE].end == log.ends[HERE])
+        await until(lambda: hub.rings[HERE].end == log.end(HERE))
         assert isinstance(await client.next(1), TooSlow)
         client.close()
 

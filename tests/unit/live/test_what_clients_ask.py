@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import HTTPConnection
 
 from tocsin.api.live import entrance
-from tocsin.api.live.cursor import Cursor
+from tocsin.api.live.cursor import Cursor, last_position_of, position_of
 from tocsin.api.live.cursor import parse as parse_cursor
 from tocsin.api.live.types import EVERY, Types, UnknownType
 from tocsin.api.live.types import parse as parse_types
@@ -21,13 +21,42 @@ def connection(query: str = "", **headers: str) -> HTTPConnection:
     return HTTPConnection({"type": "http", "path": "/events", "query_string": query.encode(), "headers": pairs})
 
 
-@pytest.mark.parametrize("cursor", [Cursor(0, 0), Cursor(3, 123_456_789), Cursor(47, -1)])
+def whole(partition: int, offset: int) -> Cursor:
+    return Cursor(partition, last_position_of(offset))
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [whole(0, 0), whole(3, 123_456_789), whole(47, -1), Cursor(2, position_of(17, 3)), Cursor(0, position_of(0))],
+)
 def test_a_cursor_is_read_as_it_is_written(cursor: Cursor) -> None:
     assert parse_cursor(str(cursor)) == cursor
-    assert cursor.next == cursor.offset + 1
+    assert cursor.next == cursor.position + 1
 
 
-@pytest.mark.parametrize("text", ["", "5", "a-1", "1-", "-1", "1--2", "1-2-3", "1-99999999999999999999", " 1-2", "١-٢"])
+def test_the_record_that_was_passed_is_followed_by_the_next() -> None:
+    assert [str(one) for one in (whole(1, 7), Cursor(1, position_of(7, 2)))] == ["1-7", "1-7.2"]
+    assert whole(1, 7).next == position_of(8)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "5",
+        "a-1",
+        "1-",
+        "-1",
+        "1--2",
+        "1-2-3",
+        "1-99999999999999999999",
+        " 1-2",
+        "١-٢",
+        "1-2.",
+        "1-2.4095",
+        "1--1.0",
+    ],
+)
 def test_what_is_no_cursor_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="partition"):
         parse_cursor(text)
@@ -65,8 +94,8 @@ def test_a_pattern_that_no_type_matches_is_refused(pattern: str) -> None:
     [
         ("", {}, None, False),
         ("last_event_id=", {}, None, True),
-        ("last_event_id=1-5", {}, Cursor(1, 5), True),
-        ("last_event_id=1-5", {"last_event_id": "1-9"}, Cursor(1, 9), True),
+        ("last_event_id=1-5", {}, whole(1, 5), True),
+        ("last_event_id=1-5", {"last_event_id": "1-9"}, whole(1, 9), True),
     ],
 )
 def test_the_header_is_newer_than_the_url(
