@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -15,21 +14,15 @@ import msgspec
 from tocsin.events.commands import Fact
 from tocsin.events.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, to_headers
 from tocsin.events.identity import partition_of, record_key
-from tocsin.events.live import LIVE_EVENTS, MAX_EVENTS, LiveEvent
 from tocsin.events.times import rfc3339
-from tocsin.events.topics import LIVE, dlq_topic, events_topic, facts_topic, state_topic
+from tocsin.events.topics import dlq_topic, events_topic, facts_topic, state_topic
 from tocsin.streams.domain.decision import no_effects, no_live
 from tocsin.streams.runtime.draft import MAX_DEPTH, Decided, Draft
+from tocsin.streams.runtime.live_records import add_live_events
+from tocsin.streams.runtime.outgoing import OutgoingRecord
 from tocsin.streams.runtime.partition_state import POLICY, PROGRESS, Progress
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_LIVE_BYTES: Final = 64 * 1024
-
-
-class OutgoingRecord(NamedTuple):
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - aiokafka takes no other sequence; never changed
 
 
 class Prepared(NamedTuple):
@@ -65,7 +58,7 @@ def prepare(draft: Draft, partitions: int, max_message_bytes: int) -> Prepared:
         if domain.effects is not no_effects:
             _add_effects(records, facts, draft, partitions)
         if domain.live is not no_live:
-            _add_live_events(records, facts, draft, partitions)
+            add_live_events(records, facts, draft, partitions)
     if draft.dead_letters:
         records[dlq_topic(domain.name), here] = list(_dead_letter_records(draft, max_message_bytes))
     records[state_topic(domain.name), here] = list(_state_records(draft, changed))
@@ -145,57 +138,6 @@ def _add_effects(
                 )
             )
             records.setdefault(where, []).append(OutgoingRecord(key, _ENCODE(effect.event), headers))
-
-
-def _add_live_events(
-    records: dict[tuple[str, int], list[OutgoingRecord]], facts: Sequence[Decided], draft: Draft, partitions: int
-) -> None:
-    """By workspace, so that all of one are in one order whatever entity they are about: that of their causes."""
-    live = draft.domain.live
-    told: dict[str, list[tuple[int, Decided, Sequence[LiveEvent]]]] = {}
-    for one in facts:
-        if events := live(one.fact):
-            told.setdefault(one.envelope.workspace, []).append((one.fact.cause.offset, one, events))
-    for workspace, found in told.items():
-        found.sort(key=itemgetter(0))
-        where = LIVE, partition_of(workspace.encode(), partitions)
-        records.setdefault(where, []).extend(_live_records(workspace, found, draft))
-
-
-def _live_records(
-    workspace: str, told: Sequence[tuple[int, Decided, Sequence[LiveEvent]]], draft: Draft
-) -> Iterator[OutgoingRecord]:
-    """As few as may be: a record each would cost as much as the fact it tells of."""
-    name = f"{draft.domain.name}:{draft.partition}:{told[-1][0]}"
-    common = [
-        SPEC_VERSION,
-        ("ce_type", LIVE_EVENTS.encode()),
-        ("ce_source", f"/tocsin/streams/{draft.domain.name}".encode()),
-        ("ce_time", rfc3339(draft.now).encode()),
-        ("ce_workspace", workspace.encode()),
-        CONTENT_TYPE,
-    ]
-    causes = {one.envelope.id: one.envelope for _, one, _ in told}
-    if len(causes) == 1:
-        (cause,) = causes.values()
-        common.append(("ce_causationid", cause.id.encode()))
-        if cause.correlation_id:
-            common.append(("ce_correlationid", cause.correlation_id.encode()))
-    encoded = [_ENCODE(event) for _, _, events in told for event in events]
-    for number, part in enumerate(_parts(encoded)):
-        value = b'{"events":[' + b",".join(part) + b"]}"
-        yield OutgoingRecord(workspace.encode(), value, [*common, ("ce_id", f"{name}:{number}:live".encode())])
-
-
-def _parts(encoded: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    """Slices of about _LIVE_BYTES, which readers parse in one go."""
-    start = size = 0
-    for number, event in enumerate(encoded):
-        if number > start and (size + len(event) > _LIVE_BYTES or number - start >= MAX_EVENTS):
-            yield encoded[start:number]
-            start, size = number, 0
-        size += len(event)
-    yield encoded[start:]
 
 
 def _dead_letter_records(draft: Draft, max_message_bytes: int) -> Iterator[OutgoingRecord]:

@@ -9,7 +9,8 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from tocsin.streams.runtime.encoding import OutgoingRecord, Prepared
+from tocsin.streams.runtime.encoding import Prepared
+from tocsin.streams.runtime.outgoing import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 _OPENING: Final = b"opening"

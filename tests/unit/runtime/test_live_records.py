@@ -16,7 +16,7 @@ from tocsin.events.live import LIVE_EVENTS, LiveEvent, LiveEvents
 from tocsin.events.topics import LIVE, facts_topic
 from tocsin.streams.domain.decision import no_live
 from tocsin.streams.domain.tickets import TICKETS
-from tocsin.streams.runtime import encoding
+from tocsin.streams.runtime import live_records
 from tocsin.streams.runtime.id_ring import IdRing
 from tocsin.streams.runtime.partition_state import PartitionState
 
@@ -61,7 +61,7 @@ def test_S5_the_events_of_a_workspace_are_in_the_order_of_their_causes() -> None
 
 def test_S5_a_flood_takes_several_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """None is larger than a reader takes at a time, or holds more than a position can name."""
-    monkeypatch.setattr(encoding, "MAX_EVENTS", 150)
+    monkeypatch.setattr(live_records, "MAX_EVENTS", 150)
     records = [of_workspace(number, "acme", f"id-{number}") for number in range(400)]
     _, prepared = applied(empty_state(), *records)
     written = prepared.records[here("acme")]
@@ -69,7 +69,7 @@ def test_S5_a_flood_takes_several_records(monkeypatch: pytest.MonkeyPatch) -> No
     assert [len(part) for part in parts] == [150, 150, 100]
     assert len({event.ticket_id for part in parts for event in part}) == 400
     assert len({from_headers(one.headers).id for one in written}) == 3
-    monkeypatch.setattr(encoding, "_LIVE_BYTES", 1)
+    monkeypatch.setattr(live_records, "_BYTES", 1)
     _, prepared = applied(empty_state(), *records)
     assert len(prepared.records[here("acme")]) == 400
 
