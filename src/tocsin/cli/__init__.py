@@ -90,6 +90,9 @@ def _settings_problem(error: ValueError) -> str:
         raise error
     problems = []
     for problem in error.errors():
+        if not problem["loc"]:  # about several together
+            problems.append(problem["msg"])
+            continue
         name = str(problem["loc"][0])
         field = Settings.model_fields.get(name)
         variable = (field.alias or name).upper() if field else name.upper()
