@@ -45,7 +45,7 @@ variable "running" {
 }
 
 variable "partitions" {
-  description = "Partitions of every topic, fixed when the installation is made."
+  description = "Partitions of every topic, fixed when the installation is made. With 12, as docker compose has, kafka.m7g.large is enough."
   type        = number
   default     = 48
 }
@@ -154,9 +154,11 @@ variable "deletion_protection" {
 # --- sizes -------------------------------------------------------------------------------------------------------------
 
 variable "kafka_instance_type" {
-  description = "Of the three brokers."
+  # replicas a broker should have at most: 1,000 on large and xlarge, 2,000 on 2xlarge, 4,000 above
+  # https://docs.aws.amazon.com/msk/latest/developerguide/bestpractices.html#partitions-per-broker
+  description = "Of the three brokers. Each has a replica of every partition of every topic: fewer partitions, smaller brokers."
   type        = string
-  default     = "kafka.m7g.large"
+  default     = "kafka.m7g.2xlarge"
 }
 
 variable "kafka_volume_gib" {

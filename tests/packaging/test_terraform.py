@@ -12,7 +12,7 @@ import yaml
 from tests.packaging.terraform import Module, arguments, plain, values
 from tests.packaging.test_compose import compose
 from tocsin.embedded.kafka_configuration import server_properties
-from tocsin.events.topics import DOMAINS
+from tocsin.events.topics import DOMAINS, topics
 from tocsin.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -183,6 +183,14 @@ def test_S10_the_cluster_is_durable_fast_to_fail_over_and_private() -> None:
         "group.initial.rebalance.delay.ms",
     )
     assert {name: lines[name] for name in same} == {name: embedded[name] for name in same}
+
+
+def test_S10_brokers_are_large_enough_for_the_replicas_of_every_topic() -> None:
+    """Three brokers and three replicas: each broker has every partition. Limits: MSK's best practices, by size."""
+    most = {"large": 1000, "xlarge": 1000, "2xlarge": 2000, "4xlarge": 4000}
+    size = plain(MODULE.the("var.kafka_instance_type").body["default"]).rpartition(".")[2]
+    assert len(topics()) * MODULE.the("var.partitions").body["default"] <= most[size]
+    assert len(topics()) * 12 <= most["large"]  # as the description says
 
 
 def test_S10_the_database_has_a_standby_backups_and_takes_tls_only() -> None:

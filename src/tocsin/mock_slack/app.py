@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Final
 
 import structlog
@@ -62,7 +61,7 @@ class _Slack:
         if isinstance(payload, Refused):
             return self._refusal(payload, webhook)
         headers = {name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers}
-        self._mailbox.keep(rfc3339(time.time_ns() // 1_000_000), webhook, payload, len(body), headers)
+        self._mailbox.keep(rfc3339(time.time_ns() // 1_000_000), webhook, payload, headers)
         return PlainTextResponse("ok")
 
     def _refusal(self, refused: Refused, webhook: str, headers: dict[str, str] | None = None) -> Response:
@@ -81,7 +80,7 @@ class _Slack:
         box = self._mailbox
         after, limit = _whole(request, "after", 0), _whole(request, "limit", MOST_MESSAGES)
         found = box.messages(request.query_params.get("channel", ""), after)
-        items = [asdict(one) for one in found[:limit]]
+        items = [one.shown() for one in found[:limit]]
         return JSONResponse({"items": items, "total": len(found), "accepted": box.accepted, "refused": box.refused})
 
     async def clear(self, _: Request) -> Response:

@@ -8,14 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import orjson
+
 MOST_MESSAGES: Final = 20_000
-MOST_BYTES: Final = 256 * 1024 * 1024
+MOST_BYTES: Final = 64 * 1024 * 1024
 _MOST_WEBHOOKS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``number`` counts from 1; ``received_at`` RFC 3339 UTC; ``size`` of the body in bytes.
+    """``number`` counts from 1; ``received_at`` RFC 3339 UTC; ``body`` the payload as JSON.
 
     ``channel``: the one the payload names, else the last part of the webhook's path. ``headers``: the delivery's own.
     """
@@ -24,9 +26,25 @@ class Message:
     received_at: str
     webhook: str
     channel: str
-    payload: Mapping[str, Any]
-    size: int
+    body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """Decoded each time: kept as objects it would take many times its size."""
+        found: dict[str, Any] = orjson.loads(self.body)
+        return found
+
+    def shown(self) -> dict[str, Any]:
+        """As one item of the list."""
+        return {
+            "number": self.number,
+            "received_at": self.received_at,
+            "webhook": self.webhook,
+            "channel": self.channel,
+            "headers": dict(self.headers),
+            "payload": self.payload,
+        }
 
 
 class Mailbox:
@@ -60,17 +78,15 @@ class Mailbox:
             self._free_at.popitem(last=False)
         return 0
 
-    def keep(
-        self, received_at: str, webhook: str, payload: Mapping[str, Any], size: int, headers: Mapping[str, str]
-    ) -> Message:
+    def keep(self, received_at: str, webhook: str, payload: Mapping[str, Any], headers: Mapping[str, str]) -> Message:
         self.accepted += 1
         named = payload.get("channel")
         channel = named if isinstance(named, str) and named else webhook.rpartition("/")[2]
-        message = Message(self.accepted, received_at, webhook, channel, payload, size, headers)
+        message = Message(self.accepted, received_at, webhook, channel, orjson.dumps(payload), headers)
         self._messages.append(message)
-        self._bytes += size
+        self._bytes += len(message.body)
         while len(self._messages) > self._most or self._bytes > self._most_bytes:
-            self._bytes -= self._messages.popleft().size
+            self._bytes -= len(self._messages.popleft().body)
         return message
 
     def messages(self, channel: str = "", after: int = 0) -> Sequence[Message]:

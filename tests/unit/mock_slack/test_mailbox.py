@@ -17,14 +17,14 @@ WEBHOOK = "T1/B1/ops"
 
 def keep(box: Mailbox, *texts: str, **payload: Any) -> None:
     for text in texts:
-        box.keep("2026-11-20T12:00:00.000Z", WEBHOOK, {"text": text, **payload}, len(text), {"x-attempt": "2"})
+        box.keep("2026-11-20T12:00:00.000Z", WEBHOOK, {"text": text, **payload}, {"x-attempt": "2"})
 
 
 def test_S10_the_newest_are_kept_by_count_and_by_bytes() -> None:
-    box = Mailbox(most=3, most_bytes=10)
+    box = Mailbox(most=3, most_bytes=40)
     keep(box, "a", "b", "c", "d")
     assert [one.payload["text"] for one in box.messages()] == ["b", "c", "d"]
-    keep(box, "123456789")
+    keep(box, "123456789")  # {"text":"123456789"} beside {"text":"d"}
     assert [one.payload["text"] for one in box.messages()] == ["d", "123456789"]
     box.clear()
     assert (box.messages(), box.accepted) == ([], 5)

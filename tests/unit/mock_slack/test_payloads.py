@@ -67,6 +67,8 @@ def test_S10_a_payload_is_answered_in_slacks_words(payload: Any, expected: str) 
         (JSON, b"{", None),
         (JSON, b"\xff\xfe", None),
         (JSON, b"[" * 200_000, None),
+        (JSON, b'{"text": "\\ud800"}', None),  # half a character could not be shown
+        (JSON, b'{"text": NaN}', None),
     ],
 )
 def test_S10_json_or_a_form_with_a_payload(content_type: str, body: bytes, expected: dict[str, str] | None) -> None:
