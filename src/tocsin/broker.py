@@ -62,11 +62,17 @@ async def administration(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     try:
         await admin.start()
     except KafkaError as error:
-        raise StartError(f"Kafka does not answer at {bootstrap}.") from error
+        raise _no_answer(bootstrap) from error
     try:
         yield admin
     finally:
         await admin.close()
+
+
+def _no_answer(bootstrap: str) -> StartError:
+    """A broker that refuses a password only closes the connection, as one that is not there."""
+    refused = ", or refuses the credentials" if "sasl_mechanism" in client_options() else ""
+    return StartError(f"Kafka does not answer at {bootstrap}{refused}.")
 
 
 async def wait_until_ready(bootstrap: str, timeout: float = 60) -> None:
@@ -212,7 +218,7 @@ async def lags(bootstrap: str, positions: Mapping[tuple[str, int], int]) -> list
     try:
         await consumer.start()
     except KafkaError as error:
-        raise StartError(f"Kafka does not answer at {bootstrap}.") from error
+        raise _no_answer(bootstrap) from error
     try:
         return await _lags(consumer, positions)
     finally:
