@@ -14,6 +14,7 @@ from tocsin.api.live import metrics
 from tocsin.api.live.cursor import offset_of, position_of
 from tocsin.api.live.entry import Entry, Undecodable, entries_of
 from tocsin.events.topics import LIVE
+from tocsin.kafka_security import client_options
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +71,7 @@ class KafkaReader:
 
     def __init__(self, bootstrap: str) -> None:
         self._consumer = AIOKafkaConsumer(
+            **client_options(),
             bootstrap_servers=bootstrap,
             enable_auto_commit=False,
             auto_offset_reset="none",

@@ -15,10 +15,10 @@ Method = Literal["POST", "GET"]
 class OutgoingRequest:
     """``headers``: complete, as ``headers.complete`` makes them. ``by_operator``: the URL is the configuration's own.
 
-    ``workspace``: who it is for; name lookups are shared out by it.
+    ``workspace``: who it is for; name lookups are shared out by it. The URL may be a secret, as Slack's are.
     """
 
-    url: str
+    url: str = field(repr=False)
     body: bytes
     workspace: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -26,7 +26,11 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """What is sent. Headers and payload as in a job's spec. by_operator: the URL is the configuration's own."""
+    """What is sent. Headers and payload as in a job's spec. by_operator: the URL is the configuration's own.
+
+    channel: ``slack:<name>``, with an empty ``url``; its own URL, a secret, is looked up by whoever dials.
+    rate_key: requests of a workspace that share it start in order, at most ``rate_per_second``; 0 = no limit.
+    """
 
     url: str
     headers: dict[str, str] = {}
@@ -34,6 +38,9 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     payload_digest: str = ""
     expected_status: tuple[int, ...] = ()
     by_operator: bool = False
+    channel: str = ""
+    rate_key: str = ""
+    rate_per_second: float = 0
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

@@ -102,12 +102,12 @@ ACTIONS = st.one_of(
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(ACTIONS, max_size=60), st.integers(400, 5_000), st.integers(0, 4))
+@given(st.lists(ACTIONS, max_size=60), st.integers(400, 5_000), st.integers(0, 4), st.integers(1, 5))
 def test_S5_any_interleaving_tells_each_event_once_and_in_order(
-    actions: list[tuple[str, Any]], ring_bytes: int, look_back: int
+    actions: list[tuple[str, Any]], ring_bytes: int, look_back: int, bite: int
 ) -> None:
     async def story() -> None:
-        log = MemoryLog(bite=3)
+        log = MemoryLog(bite=bite)
         async with reading(log, ring_bytes=PARTITIONS * ring_bytes, look_back=look_back) as hub:
             clients = [Client(hub, types) for types in CHOICES]
             for action, what in actions:
