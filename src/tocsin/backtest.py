@@ -13,6 +13,7 @@ from tocsin.errors import StartError
 from tocsin.events import alerts, tickets
 from tocsin.events.envelope import EnvelopeError, from_headers
 from tocsin.events.topics import events_topic
+from tocsin.kafka_security import client_options
 from tocsin.streams.domain import sla_replay
 from tocsin.streams.domain.grouping_replay import GroupingReplay, Outcome
 from tocsin.streams.domain.recorded import Recorded
@@ -58,6 +59,7 @@ async def recorded_events(bootstrap: str, domain: str, since_ms: int) -> list[Re
     Raises StartError when Kafka cannot be read.
     """
     consumer = AIOKafkaConsumer(
+        **client_options(),
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
         enable_auto_commit=False,
