@@ -219,7 +219,7 @@ def _escalation(item: Item, fact: sla.Escalated) -> Row:
     messages = [
         {"notification_id": one.notification_id, "channel": one.channel, "kind": one.kind} for one in fact.notifications
     ]
-    details = {name: value for name in _DETAILS if (value := getattr(fact, name)) not in ("", ())}
+    details = {name: value for name in _DETAILS if (value := getattr(fact, name, "")) not in ("", ())}
     clock = None if fact.clock is None else _encode(fact.clock).decode()
     return (
         *(item.workspace, fact.ticket_id, record.partition, record.offset, "escalation", told.reason),

@@ -137,7 +137,7 @@ class Folding:
             return
         ticket.opened |= type(fact) in self._opening
         self.count(item)
-        if columns.get("deliveries"):
+        if "occurrences" in columns and type(fact) is not contract.TicketRegistered:
             self._count_occurrences(item, ticket, columns, hour)
         if type(fact) not in _NO_HISTORY:
             self._remember(item, ticket, columns)

@@ -51,8 +51,8 @@ def _registered(fact: contract.TicketRegistered, _ticket: Known) -> Columns:
         "run_url": "",
         "context": None,
         "context_digest": None,
-        "occurrences": 0,
-        "deliveries": 0,
+        "occurrences": 1,
+        "deliveries": 1,
         "first_seen_at": created_at,
         "last_seen_at": instant(fact.source_updated_at),
         "created_at": created_at,
@@ -102,12 +102,10 @@ def _escalation_stopped(_fact: sla.EscalationStopped, _ticket: Known) -> Columns
 
 
 def _clock_changed(fact: sla.ClockFact, ticket: Known) -> Columns:
+    """``updated_at`` stays: nobody touched the ticket."""
     clock = fact.clock
     clocks = {**ticket.clocks, (clock.metric, clock.cycle): clock}.values()
-    return {
-        "sla_state": sla.sla_state(clocks),
-        "next_due_at": next_due_at(clocks),
-    } | _touched(fact, ticket)
+    return {"sla_state": sla.sla_state(clocks), "next_due_at": next_due_at(clocks)}
 
 
 def next_due_at(clocks: Any) -> str | None:
