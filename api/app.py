@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from tocsin.api.health import Health
 from tocsin.api.queries.reader import Reader
-from tocsin.api.routes import alerts, commands, incidents, jobs, metrics, silences, tickets
+from tocsin.api.routes import alerts, commands, dashboard, incidents, jobs, metrics, silences, sla, tickets
 from tocsin.api.routes import health as health_routes
 from tocsin.database import PromptPool
 from tocsin.settings import Settings
@@ -27,6 +27,8 @@ class Api:
 
     def mount(self, app: FastAPI) -> None:
         app.include_router(tickets.router(self.reader))
+        app.include_router(dashboard.router(self.reader))
+        app.include_router(sla.router(self.reader))
         app.include_router(alerts.router(self.reader))
         app.include_router(incidents.router(self.reader))
         app.include_router(silences.router(self.reader))

@@ -33,7 +33,7 @@ async def test_J11_attempts_are_rows_and_counts_as_they_were_told(database: str)
     assert (first["body"], first["body_cut"], first["status"], first["outcome"]) == (TEXT, True, 503, "retry")
     assert (first["started_at"], first["scheduled_for"]) == (rfc3339(START + 5), rfc3339(START))
     assert (second["error"], second["next_attempt_at"], second["address"]) == (None, None, "192.0.2.1")
-    engine = create_async_engine(sqlalchemy_url(database))
+    engine = create_async_engine(sqlalchemy_url(database), json_deserializer=str)
     async with engine.connect() as reading:
         values = list(await counters.totals(reading))
     await engine.dispose()
@@ -41,7 +41,7 @@ async def test_J11_attempts_are_rows_and_counts_as_they_were_told(database: str)
         ("retry", 1),
         ("succeeded", 1),
     }
-    samples = {(one.name, one.labels.get("le")): one.value for one in lateness(values).samples}
+    samples = {(one.name, one.labels.get("le")): one.value for one in lateness(values, "job_lateness", "late").samples}
     assert samples["tocsin_job_lateness_seconds_bucket", "0.005"] == 1
     assert samples["tocsin_job_lateness_seconds_bucket", "+Inf"] == 1
     assert samples["tocsin_job_lateness_seconds_sum", None] == 0.005
