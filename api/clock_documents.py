@@ -44,6 +44,8 @@ def clock_document(row: Mapping[Any, Any], calendars: Calendars, now: int) -> di
         "started_at": instant(row["started_at"]),
         "due_at": instant(row["due_at"]),
         "warned_percent": row["warned_percent"],
+        "next_warning_percent": row["next_warning_percent"],
+        "next_warning_at": instant(row["next_warning_at"]),
         # a due time that has passed is missed, also while nobody has noticed
         "breached": row["breached_at"] is not None or overdue,
         "breached_at": instant(row["breached_at"]),

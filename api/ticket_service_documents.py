@@ -26,6 +26,8 @@ class Clock(BaseModel):
     started_at: datetime
     due_at: datetime | None
     warned_percent: int
+    next_warning_percent: int | None
+    next_warning_at: datetime | None
     breached: bool
     breached_at: datetime | None
     detected_at: datetime | None

@@ -40,6 +40,7 @@ from tocsin.ingest.routes import (
     webhooks_documentation,
 )
 from tocsin.ingest.secret_ring import SecretRing
+from tocsin.ingest.sla_policies import SlaPolicyPublisher
 from tocsin.ingest.waiting import Outcomes
 from tocsin.ingest.webhook_sources import NO_SOURCES, Sources, sources
 from tocsin.ingest.webhooks import Webhooks
@@ -110,11 +111,13 @@ class Gateway:
 def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticator: Authenticator) -> Gateway:
     """The gateway as the settings describe it."""
     publisher = KafkaPublisher(settings.kafka)
+    cipher = Cipher(settings.encryption_keys.get_secret_value())
     policies = (
         PolicyPublisher(publisher, settings.partitions, settings.tickets_config_path, read_tickets_policy),
         PolicyPublisher(
             publisher, settings.partitions, settings.grouping_config_path, read_grouping_policy, policy=alerts.DOMAIN
         ),
+        SlaPolicyPublisher(publisher, settings.partitions, settings.sla_config_path, settings.link_base, cipher),
         SettingsPolicy(
             publisher,
             settings.partitions,
@@ -122,7 +125,6 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
             {"max_jobs": settings.max_jobs_per_workspace, "tzdata": tzdata_version()},
         ),
     )
-    cipher = Cipher(settings.encryption_keys.get_secret_value())
     secrets = SecretRing(pool, cipher)
     return Gateway(
         publisher,

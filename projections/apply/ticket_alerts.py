@@ -55,13 +55,16 @@ Results = Mapping[NotificationKey, str | None]
 """Of the messages that are known: their results, None while they have not ended."""
 _encode: Final = msgspec.json.Encoder().encode
 _OF_CLOCK: Final = (
-    *("stage", "priority", "customer_tier", "target_ms", "calendar", "policy_version", "started_at", "elapsed_ms"),
-    *("as_of", "due_at", "warned_percent", "paused_at", "pause_reason", "paused_ms", "breached_at", "detected_at"),
-    *("stopped_at", "result"),
+    *("stage", "priority", "customer_tier", "target_ms", "calendar", "calendar_version", "policy_version"),
+    *("started_at", "elapsed_ms", "as_of", "due_at", "warned_percent", "next_warning_percent", "next_warning_at"),
+    *("paused_at", "pause_reason", "paused_ms", "breached_at", "detected_at", "stopped_at", "result"),
 )
-_INSTANTS: Final = frozenset({"started_at", "as_of", "due_at", "paused_at", "breached_at", "detected_at", "stopped_at"})
+_INSTANTS: Final = (
+    *("started_at", "as_of", "due_at", "next_warning_at", "paused_at", "breached_at", "detected_at", "stopped_at"),
+)
+_NOT_ALWAYS: Final = ("calendar_version", "next_warning_percent", "pause_reason")
 _DETAILS: Final = (
-    *("cap", "ladder", "subject", "priority", "customer_tier", "quiet_channels", "held_until", "next_step_at", "link"),
+    *("cap", "ladder", "ladders", "subject", "priority", "customer_tier", "quiet_channels", "held_until", "link"),
     *("actor", "remark"),
 )
 
@@ -185,13 +188,14 @@ def _clock_row(item: Item, fact: sla.ClockFact, ticket: Known) -> Row:
     found: dict[str, Any] = {name: getattr(fact.clock, name) for name in _OF_CLOCK}
     for name in _INSTANTS:
         found[name] = instant(found[name]) if found[name] else None
+    for name in _NOT_ALWAYS:
+        found[name] = found[name] or None
     found |= {
         "workspace": item.workspace,
         "ticket_id": fact.ticket_id,
         "metric": fact.clock.metric,
         "cycle": fact.clock.cycle,
         "workflow": ticket.get("workflow"),
-        "pause_reason": fact.clock.pause_reason or None,
         "version": fact.version,
     }
     return tuple(found[name] for name in CLOCK_COLUMNS)
@@ -219,13 +223,13 @@ def _escalation(item: Item, fact: sla.Escalated) -> Row:
     messages = [
         {"notification_id": one.notification_id, "channel": one.channel, "kind": one.kind} for one in fact.notifications
     ]
-    details = {name: value for name in _DETAILS if (value := getattr(fact, name, "")) not in ("", ())}
+    details = {name: value for name in _DETAILS if (value := getattr(fact, name)) not in ("", ())}
     clock = None if fact.clock is None else _encode(fact.clock).decode()
     return (
         *(item.workspace, fact.ticket_id, record.partition, record.offset, "escalation", told.reason),
         *(told.metric, told.cycle, None, fact.level, fact.from_level, told.step, told.loop),
         *(instant(told.due_at), instant(fact.at), fact.lateness_ms, fact.late),
-        *(_encode(fact.coalesced).decode(), orjson.dumps(messages).decode(), orjson.dumps(details).decode()),
+        *(_encode(fact.coalesced).decode(), orjson.dumps(messages).decode(), _encode(details).decode()),
         *(clock, _encode(fact.cause).decode()),
     )
 

@@ -27,10 +27,13 @@ def name_of(fact: Any) -> str:
         return _HOT[kind]
     name = kind.__name__
     if isinstance(fact, sla.ClockFact):
-        return f"{name}:{fact.clock.metric}:{fact.clock.cycle}"
+        # another threshold, or another reason for another goal
+        more = getattr(fact, "percent", "") or getattr(fact, "why", "")
+        return f"{name}:{fact.clock.metric}:{fact.clock.cycle}:{more}"
     if kind is sla.Escalated:
         told = fact.told
-        return f"{name}:{told.reason}:{told.metric}:{told.cycle}:{told.step}:{told.loop}"
+        step = f"{told.reason}:{told.metric}:{told.cycle}:{told.step}:{told.loop}"
+        return f"{name}:{step}:{fact.level}:{fact.held_until}"
     if kind is sla.EscalationStopped:
         return f"{name}:{fact.metric}:{fact.cycle}"
     return str(name)

@@ -102,6 +102,19 @@ class Calendar:
         """The first open instant at or after ``at``. Raises BeyondHorizon."""
         return self.after(at, 1) - 1
 
+    def closing(self, at: int) -> int:
+        """The first closed instant at or after ``at``; raises BeyondHorizon when it is open for a month on end."""
+        low, width = at, MINUTE_MS
+        while self.between(at, at + width) == width:
+            low, width = at + width, width * 2
+            if width > 32 * DAY_MS:
+                raise BeyondHorizon("it does not close")
+        high = at + width
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if self.between(at, middle) == middle - at else (low, middle)
+        return low if low == at and not self.is_open(at) else high - 1
+
     def _before(self, local: int) -> int:
         """Open time of this calendar before a local instant, from the first Monday of 1970 on."""
         weeks, rest = divmod(local - _FIRST_MONDAY_MS, WEEK_MS)

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from tocsin import channels
+from tocsin.business_time import DAY_MINUTES
 from tocsin.egress import urls
 from tocsin.egress.refusal import Refused
 from tocsin.events.vocabulary import Metric, Priority
@@ -39,6 +41,12 @@ def _timeout(value: int | None) -> int | None:
     return value
 
 
+def _webhook(value: str) -> str:
+    if not channels.NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is no name of SLACK_WEBHOOK_URLS: a-z, 0-9, _ and -")
+    return value
+
+
 def _url(value: SecretStr) -> SecretStr:
     try:
         urls.read(value.get_secret_value())
@@ -58,14 +66,22 @@ class QuietHours(WeeklyHours):
 
     except_for: list[Priority] = Field(["critical"])
 
+    @model_validator(mode="after")
+    def _end_some_time(self) -> QuietHours:
+        if sum(end - start for day in self.week() for start, end in day) == 7 * DAY_MINUTES:
+            raise ValueError("a channel that is quiet all week would never tell anybody")
+        return self
+
     def body(self) -> dict[str, Any]:
         return {"hours": super().body(), "except_for": sorted(set(self.except_for))}
 
 
 class Channel(Part):
-    """``slack`` without a URL is that of SLACK_WEBHOOK_URL; a ``webhook`` is signed as those of jobs are."""
+    """``slack`` without a URL is that of SLACK_WEBHOOK_URL, or the one called ``webhook`` in SLACK_WEBHOOK_URLS; the
+    kind ``webhook`` is signed as those of jobs are."""
 
     kind: Literal["slack", "webhook"] = "slack"
+    webhook: Annotated[str, AfterValidator(_webhook)] = "default"
     url: Annotated[SecretStr, AfterValidator(_url)] | None = None
     per_second: float | None = Field(None, gt=0, le=1000)
     quiet_hours: QuietHours | None = None
@@ -74,12 +90,15 @@ class Channel(Part):
     def _has_somewhere_to_go(self) -> Channel:
         if self.kind == "webhook" and self.url is None:
             raise ValueError("a webhook needs a url")
+        if "webhook" in self.model_fields_set and (self.kind == "webhook" or self.url is not None):
+            raise ValueError("webhook names one of SLACK_WEBHOOK_URLS; it goes with no url and no other kind")
         return self
 
     def body(self) -> dict[str, Any]:
         default = SLACK_PER_SECOND if self.kind == "slack" else 0
         return {
             "kind": self.kind,
+            "known_as": "" if self.url else f"slack:{self.webhook}",
             "url": self.url.get_secret_value() if self.url else "",
             "rate_per_second": default if self.per_second is None else self.per_second,
             "quiet_hours": self.quiet_hours.body() if self.quiet_hours else None,

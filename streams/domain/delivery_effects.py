@@ -1,6 +1,6 @@
 """Who hears of the end of a delivery; a function of each fact.
 
-Only jobs ask for deliveries so far: another origin is one more line in ``_TELLING``.
+Jobs and tickets ask for deliveries: another origin is one more line in ``_TELLING``.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tocsin.events import deliveries as contract
-from tocsin.events import jobs
+from tocsin.events import jobs, sla, tickets
 from tocsin.events.commands import Fact
+from tocsin.events.identity import entity_of_ticket
 from tocsin.streams.domain.decision import Effect
 
 
@@ -44,4 +45,22 @@ def _to_job(event: jobs.RunEnded | jobs.DeliveryCancelled) -> Effect:
     return Effect(jobs.DOMAIN, event.job_id, f"tocsin.jobs.{type(event).__name__}.v1", event)
 
 
-_TELLING: Final[dict[str, Callable[[Any], Effect]]] = {jobs.DOMAIN: _job}
+def _ticket(fact: contract.DeliveryEnded | contract.CancellationConfirmed) -> Effect:
+    """A message about a ticket has come to its end; a failed one is for the ledger only."""
+    ended = fact if isinstance(fact, contract.DeliveryEnded) else None
+    event = sla.NotificationFinished(
+        ticket_id=fact.origin.entity,
+        notification_id=fact.origin.run_id,
+        delivery_id=fact.delivery_id,
+        result=ended.result if ended else "cancelled",
+        attempts=ended.attempts if ended else 0,
+        finished_at=ended.finished_at if ended else fact.at,
+        status=ended.status if ended else None,
+        error=ended.error if ended else "",
+        detail=ended.detail if ended else "",
+    )
+    entity = entity_of_ticket(event.ticket_id)
+    return Effect(tickets.DOMAIN, entity, f"tocsin.tickets.{type(event).__name__}.v1", event)
+
+
+_TELLING: Final[dict[str, Callable[[Any], Effect]]] = {jobs.DOMAIN: _job, tickets.DOMAIN: _ticket}

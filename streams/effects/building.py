@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from tocsin import secret_headers
+from tocsin import channels, secret_headers
 from tocsin.egress.refusal import Refused
 from tocsin.encryption import CannotDecrypt, Cipher
 from tocsin.events.times import unix_ms
@@ -27,10 +27,10 @@ class Secrets(Protocol):
 
 
 class Builder:
-    """``request`` for each attempt anew: its time is signed."""
+    """``request`` for each attempt anew: its time is signed. ``channels``: their URLs, by name."""
 
-    def __init__(self, bodies: Bodies, secrets: Secrets, cipher: Cipher) -> None:
-        self._bodies, self._secrets, self._cipher = bodies, secrets, cipher
+    def __init__(self, bodies: Bodies, secrets: Secrets, cipher: Cipher, channels: Mapping[str, str]) -> None:
+        self._bodies, self._secrets, self._cipher, self._channels = bodies, secrets, cipher, channels
 
     async def body(self, state: DeliveryState) -> bytes:
         """Raises payloads.NotYet."""
@@ -53,5 +53,27 @@ class Builder:
             raise Unsendable("A secret header cannot be decrypted with the keys of this installation") from None
         except Refused as refused:
             raise Unsendable(refused.refusal.message) from None
-        url = state.request.url
-        return OutgoingRequest(url, body, workspace, headers, by_operator=state.request.by_operator)
+        asked = state.request
+        if asked.channel:
+            return OutgoingRequest(self._channel(asked.channel), body, workspace, headers, by_operator=True)
+        return OutgoingRequest(
+            self._opened(asked.url),
+            body,
+            workspace,
+            headers,
+            by_operator=asked.by_operator,
+            # only the installation's own keys seal, and only what the operator configured
+            trusted=asked.by_operator and secret_headers.is_sealed(asked.url),
+        )
+
+    def _opened(self, url: str) -> str:
+        try:
+            return secret_headers.opened(url, self._cipher)
+        except CannotDecrypt:
+            raise Unsendable("The URL of the channel cannot be decrypted with the keys of this installation") from None
+
+    def _channel(self, name: str) -> str:
+        """Its URL is a secret: it is in no record, and the operator may change it while deliveries wait."""
+        if url := self._channels.get(name):
+            return url
+        raise Unsendable(channels.missing(name))

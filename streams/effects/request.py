@@ -15,15 +15,17 @@ Method = Literal["POST", "GET"]
 class OutgoingRequest:
     """``headers``: complete, as ``headers.complete`` makes them. ``by_operator``: the URL is the configuration's own.
 
-    ``workspace``: who it is for; name lookups are shared out by it.
+    ``trusted``: provably so; exactly its scheme, host and port may then be reached wherever they are.
+    ``workspace``: who it is for; name lookups are shared out by it. The URL may be a secret, as Slack's are.
     """
 
-    url: str
+    url: str = field(repr=False)
     body: bytes
     workspace: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: Method = "POST"
     by_operator: bool = False
+    trusted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,12 +75,15 @@ CREATE TABLE read_model.sla_clocks (
     workflow text NOT NULL,
     target_ms bigint NOT NULL,
     calendar text NOT NULL,
+    calendar_version text,
     policy_version text NOT NULL,
     started_at timestamptz NOT NULL,
     elapsed_ms bigint NOT NULL,
     as_of timestamptz NOT NULL,
     due_at timestamptz,
     warned_percent integer NOT NULL,
+    next_warning_percent integer,
+    next_warning_at timestamptz,
     paused_at timestamptz,
     pause_reason text,
     paused_ms bigint NOT NULL,
@@ -101,6 +104,7 @@ CREATE INDEX ix_sla_clocks_workspace_due_at ON read_model.sla_clocks (workspace,
     WHERE stage = 'in_progress' AND breached_at IS NULL;
 COMMENT ON COLUMN read_model.sla_clocks.workflow IS 'of the ticket';
 COMMENT ON COLUMN read_model.sla_clocks.calendar IS 'by its name in the policy';
+COMMENT ON COLUMN read_model.sla_clocks.calendar_version IS 'null: of 24x7';
 COMMENT ON COLUMN read_model.sla_clocks.elapsed_ms IS 'open time consumed until as_of';
 COMMENT ON COLUMN read_model.sla_clocks.paused_ms IS 'of the pauses that ended';
 COMMENT ON COLUMN read_model.sla_clocks.breached_at IS 'the due time that passed';

@@ -81,7 +81,7 @@ def fail(sentence: str) -> None:
 
 def _settings_problem(error: ValueError) -> str:
     """The sentence for settings that are refused; other ValueErrors are bugs and keep their traceback."""
-    from pydantic import ValidationError
+    from pydantic import SecretStr, ValidationError
 
     from tocsin.settings import Settings
 
@@ -92,5 +92,6 @@ def _settings_problem(error: ValueError) -> str:
         name = str(problem["loc"][0])
         field = Settings.model_fields.get(name)
         variable = (field.alias or name).upper() if field else name.upper()
-        problems.append(f"{variable}={problem['input']}: {problem['msg']}")
+        given = "***" if field and field.annotation is SecretStr else problem["input"]
+        problems.append(f"{variable}={given}: {problem['msg']}")
     return "Settings are not usable: " + "; ".join(problems) + "."

@@ -28,9 +28,9 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
 class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """What is sent. Headers and payload as in a job's spec. by_operator: the URL is the configuration's own.
 
-    url: may be sealed (``secret_headers``). channel: a destination the deliverer knows by name (``slack:default``); the
-    URL is then empty. rate_key, rate_per_second: deliveries of a workspace with one key start at most so often; 0 = no
-    limit.
+    url: of the operator's own destinations it is sealed (``secret_headers``).
+    channel: ``slack:<name>``, with an empty ``url``; its own URL, a secret, is looked up by whoever dials.
+    rate_key: requests of a workspace that share it start in order, at most ``rate_per_second``; 0 = no limit.
     """
 
     url: str
@@ -39,9 +39,9 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     payload_digest: str = ""
     expected_status: tuple[int, ...] = ()
     by_operator: bool = False
+    channel: str = ""
     rate_key: str = ""
     rate_per_second: float = 0
-    channel: str = ""
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

@@ -117,11 +117,12 @@ class Clock(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     """One clock of a ticket as it stands.
 
     cycle: 1, and one more each time it is started anew.
-    target_ms: the goal. ``calendar``: name in the policy ``policy_version``, by which it was last set.
+    target_ms: the goal. calendar: its name, calendar_version: digest of its hours, empty for ``24x7``; both as in the
+    policy ``policy_version``, by which the clock was last set.
     started_at: may lie before the ticket was heard of. ``elapsed_ms``: consumed until ``as_of``; while in progress the
     open time since ``as_of`` comes on top (``tocsin.business_time``), so remaining = target - elapsed - that.
     due_at: while in progress: when the goal is or was missed. Empty while paused and when it has ended.
-    warned_percent: the highest warning threshold that was reached, 0 = none.
+    warned_percent: the highest warning threshold that was reached, 0 = none; next_warning_*: the one to come.
     paused_at, pause_reason: of the present pause; the reason is the status. ``paused_ms``: of all pauses that ended.
     breached_at: the due time that passed, never undone. ``detected_at``: when it was noticed.
     stopped_at, result: once completed.
@@ -138,8 +139,11 @@ class Clock(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     started_at: str
     elapsed_ms: int
     as_of: str
+    calendar_version: str = ""
     due_at: str = ""
     warned_percent: int = 0
+    next_warning_percent: int = 0
+    next_warning_at: str = ""
     paused_at: str = ""
     pause_reason: str = ""
     paused_ms: int = 0
@@ -156,7 +160,11 @@ class ClockFact(SlaFact, frozen=True, omit_defaults=True, kw_only=True, gc=False
 
 
 class ClockStarted(ClockFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """Cause's rule: ``ticket_opened``, ``new_cycle`` after a re-open, or ``policy_changed``: there is a target now."""
+    """Cause's rule: ``ticket_opened``, ``new_cycle`` after a re-open, or ``policy``, ``priority``, ``tier``: there is a
+    goal now. subject, tags: what messages about a failure's ticket will say and be routed by."""
+
+    subject: str = ""
+    tags: tuple[str, ...] = ()
 
 
 class ClockPaused(ClockFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -202,13 +210,14 @@ class ClockBreached(ClockFact, frozen=True, omit_defaults=True, kw_only=True, gc
 class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One message about a ticket to one channel of the policy. ``notification_id`` follows from what it tells of.
 
-    url: sealed; empty where the deliverer knows the channel by its name (``slack:default``).
+    known_as: how the deliverer knows the channel (``slack:default``); else url: sealed.
     """
 
     notification_id: str
     delivery_id: str
     channel: str
     kind: Literal["slack", "webhook"]
+    known_as: str = ""
     url: str = ""
     rate_per_second: float = 0
 
@@ -225,6 +234,23 @@ class EscalationStep(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     loop: int = 1
 
 
+class LadderPosition(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """Where the ladder of a missed clock stands. step: the one to come or to be told, 1 is the first; one more than the
+    ladder has: it is at its end. next_at: when it goes on, empty at its end.
+
+    waits_for: ``step``; ``telling``: the step has counted, its people may be told then; ``resolution``: acknowledged,
+    and it goes on then unless the ticket is resolved.
+    """
+
+    metric: Metric
+    cycle: int
+    ladder: str
+    step: int
+    loop: int = 1
+    next_at: str = ""
+    waits_for: Literal["step", "telling", "resolution"] = "step"
+
+
 class Escalated(SlaFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """The level of a ticket rose, or at its cap its people were told again. One fact for all that was due at once.
 
@@ -233,7 +259,7 @@ class Escalated(SlaFact, frozen=True, omit_defaults=True, kw_only=True, gc=False
     lateness_ms: from ``told.due_at`` to the decision; late: more than a minute, or something was coalesced.
     held_until: nobody is told now, but then (snooze, support hours, quiet hours), if it is still needed; empty with
     notifications: they go out now. ``quiet_channels``: left out since it is their quiet time.
-    next_step_at: when the ladder of ``told`` goes on.
+    ladders: all that have not been stopped, as they stand afterwards.
     subject, priority, customer_tier, clock, link: what the messages say.
     """
 
@@ -252,14 +278,14 @@ class Escalated(SlaFact, frozen=True, omit_defaults=True, kw_only=True, gc=False
     notifications: tuple[Notification, ...] = ()
     quiet_channels: tuple[str, ...] = ()
     held_until: str = ""
-    next_step_at: str = ""
+    ladders: tuple[LadderPosition, ...] = ()
     link: str = ""
     actor: str = ""
     remark: str = ""
 
 
 class EscalationStopped(SlaFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """A ladder goes no further. Rule ``clock_stopped``, ``clock_cancelled``, ``ladder_ended``."""
+    """A ladder is taken away. Rule ``clock_stopped``, ``clock_cancelled``, or ``ladder_gone`` from the policy."""
 
     metric: Metric
     cycle: int
@@ -267,11 +293,12 @@ class EscalationStopped(SlaFact, frozen=True, omit_defaults=True, kw_only=True, 
 
 
 class TicketAcknowledged(SlaFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """``rearmed_at``: when the ladders go on unless the ticket is resolved; empty = they do not."""
+    """``rearmed_at``: when a ladder goes on unless the ticket is resolved; empty: none does. ladders: afterwards."""
 
     actor: str
     reason: str = ""
     rearmed_at: str = ""
+    ladders: tuple[LadderPosition, ...] = ()
 
 
 class TicketSnoozed(SlaFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):

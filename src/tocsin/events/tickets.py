@@ -162,12 +162,14 @@ class ReopenWindowEnded(TicketFact, frozen=True, omit_defaults=True, kw_only=Tru
 class ReportFact(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A report that counts. ``source_updated_at``: the reporter's ``updated_at``, against which later ones are held.
 
-    title, url, assignee, requester, tags: None = not said, what was known stays.
+    title, url, assignee, requester, tags: None = not said, what was known stays. digest: of the whole report, by which
+    the same one is known again.
     """
 
     priority: Priority
     customer_tier: str
     source_updated_at: str
+    digest: str = ""
     title: str | None = None
     url: str | None = None
     assignee: str | None = None
