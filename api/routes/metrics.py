@@ -88,19 +88,22 @@ async def _business(reader: Reader) -> list[Metric]:
             families[name].add_metric([], 0)
     return [
         *families.values(),
-        lateness(values, "job_lateness", "How late first attempts of jobs began"),
-        lateness(values, "sla_lateness", "How long after its due time a missed goal of a ticket was noticed"),
+        lateness(values, "tocsin_job_lateness_seconds", "How late first attempts of jobs began"),
+        lateness(
+            values, "tocsin_sla_lateness_seconds", "How long after its due time a missed goal of a ticket was noticed"
+        ),
         _open_tickets(states),
     ]
 
 
 def lateness(values: Iterable[counters.Value], name: str, text: str) -> HistogramMetricFamily:
     """Counted in each bucket, told from the smallest up."""
-    counted = {value.labels["le"]: value.value for value in values if value.name == f"{name}_bucket"}
+    counter = name.removeprefix("tocsin_").removesuffix("_seconds")
+    counted = {value.labels["le"]: value.value for value in values if value.name == f"{counter}_bucket"}
     bounds = [*(f"{bound / 1000:g}" for bound in LATENESS_BUCKETS_MS), "+Inf"]
     told = zip(bounds, itertools.accumulate(counted.get(bound, 0) for bound in bounds), strict=True)
-    milliseconds = sum(value.value for value in values if value.name == f"{name}_milliseconds")
-    family = HistogramMetricFamily(f"tocsin_{name}_seconds", text)
+    milliseconds = sum(value.value for value in values if value.name == f"{counter}_milliseconds")
+    family = HistogramMetricFamily(name, text)
     family.add_metric([], list(told), milliseconds / 1000)
     return family
 
