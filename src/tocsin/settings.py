@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from tocsin import channels
@@ -26,6 +26,11 @@ class Settings(BaseSettings):
     # where things are
     database_url: str = Field("", description="PostgreSQL DSN; empty = the embedded one")
     kafka_bootstrap_servers: str = Field("", description="host:port list; empty = the embedded broker")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: SecretStr = SecretStr("")
+    kafka_ca_file: Path | None = Field(None, description="default: the authorities of the system")
     data_dir: Path = Field(Path(".tocsin"), alias="TOCSIN_DATA_DIR")
     installation: str = Field("tocsin", alias="TOCSIN_INSTALLATION", pattern=r"^[a-z0-9-]{1,32}$")
     partitions: int = Field(4, alias="TOCSIN_PARTITIONS", ge=1, le=512)
@@ -112,6 +117,21 @@ class Settings(BaseSettings):
     def _are_urls(cls, value: SecretStr) -> SecretStr:
         channels.named(value.get_secret_value())
         return value
+
+    @model_validator(mode="after")
+    def _whole_security(self) -> Self:
+        """Half a set of credentials would be a connection that nobody meant."""
+        sasl = (self.kafka_sasl_mechanism, self.kafka_sasl_username, self.kafka_sasl_password.get_secret_value())
+        if self.kafka_security_protocol.startswith("SASL") != any(sasl) or any(sasl) != all(sasl):
+            raise ValueError(
+                "SASL takes all of KAFKA_SECURITY_PROTOCOL=SASL_SSL (or SASL_PLAINTEXT), KAFKA_SASL_MECHANISM, "
+                "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or none of them"
+            )
+        if self.kafka_ca_file is not None and not self.kafka_security_protocol.endswith("SSL"):
+            raise ValueError("KAFKA_CA_FILE needs KAFKA_SECURITY_PROTOCOL=SSL or SASL_SSL")
+        if self.kafka_security_protocol != "PLAINTEXT" and not self.kafka_bootstrap_servers:
+            raise ValueError("KAFKA_SECURITY_PROTOCOL needs KAFKA_BOOTSTRAP_SERVERS: the embedded broker has no TLS")
+        return self
 
     @property
     def loopback(self) -> bool:

@@ -20,6 +20,7 @@ from aiokafka.errors import KafkaError
 from tocsin.events.envelope import Envelope, to_headers
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import events_topic
+from tocsin.kafka_security import client_options
 from tocsin.streams.runtime import metrics
 from tocsin.streams.runtime.ownership import OwnedPartition
 
@@ -73,7 +74,9 @@ class TimerPublisher:
         self._owned, self._clock = owned, clock
         self._looks = Looks(look_again_after / 1000)
         self._full: WeakKeyDictionary[OwnedPartition, int] = WeakKeyDictionary()
-        self._producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
+        self._producer = AIOKafkaProducer(
+            **client_options(), bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True
+        )
 
     async def run(self) -> None:
         """Until cancelled."""

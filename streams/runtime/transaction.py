@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaProducer
 
+from tocsin.kafka_security import client_options
 from tocsin.streams.runtime.encoding import OutgoingRecord, Prepared
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ class TransactionWriter:
         self.open_since: float | None = None  # time.monotonic() at begin; watched from another thread
         self._request_timeout = 5.0
         self._producer = AIOKafkaProducer(
+            **client_options(),
             bootstrap_servers=bootstrap_servers,
             transactional_id=transactional_id,
             transaction_timeout_ms=timeout_ms,

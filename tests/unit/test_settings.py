@@ -96,6 +96,44 @@ def test_S9_a_slack_url_that_is_none_is_refused_and_never_printed(
     assert "secret" not in printed
 
 
+SASL = {
+    "KAFKA_BOOTSTRAP_SERVERS": "b-1.example:9096",
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "tocsin",
+    "KAFKA_SASL_PASSWORD": "hush",
+}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "more", "message"),
+    [
+        ("KAFKA_SASL_PASSWORD", {}, "SASL takes all of"),
+        ("KAFKA_SASL_MECHANISM", {}, "SASL takes all of"),
+        ("KAFKA_SECURITY_PROTOCOL", {}, "SASL takes all of"),
+        ("", {"KAFKA_SECURITY_PROTOCOL": "SSL"}, "SASL takes all of"),
+        ("KAFKA_BOOTSTRAP_SERVERS", {}, "needs KAFKA_BOOTSTRAP_SERVERS"),
+        ("", {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_CA_FILE": "ca.pem"}, "KAFKA_CA_FILE needs"),
+    ],
+)
+def test_S10_half_a_set_of_kafka_credentials_is_refused_without_printing_them(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    left_out: str,
+    more: dict[str, str],
+    message: str,
+) -> None:
+    for name, value in {**SASL, **more}.items():
+        if name != left_out:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cli, "app", Settings)
+    with pytest.raises(SystemExit):
+        cli.main()
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "hush" not in printed
+
+
 def test_addresses_come_from_the_embedded_run_of_the_data_directory(tmp_path: Path) -> None:
     current = Settings(TOCSIN_DATA_DIR=tmp_path)
     runtime.publish(tmp_path, "127.0.0.1:1", "postgresql://here", "http://localhost:8000")

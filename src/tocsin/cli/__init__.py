@@ -15,6 +15,7 @@ from tocsin.cli import (
     doctor,
     jobs,
     keys,
+    mock_slack,
     projections,
     roles,
     send,
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (roles, demo, database, topics, status, doctor):
+for module in (roles, demo, mock_slack, database, topics, status, doctor):
     module.register(app)
 for name, group in (
     ("backtest", backtest),
@@ -89,6 +90,9 @@ def _settings_problem(error: ValueError) -> str:
         raise error
     problems = []
     for problem in error.errors():
+        if not problem["loc"]:  # about several together
+            problems.append(problem["msg"])
+            continue
         name = str(problem["loc"][0])
         field = Settings.model_fields.get(name)
         variable = (field.alias or name).upper() if field else name.upper()

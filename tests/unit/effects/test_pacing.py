@@ -110,3 +110,28 @@ def test_S4_lines_nobody_waits_in_are_forgotten() -> None:
         lines.dialled(str(number), 0)
     assert lines.ready(1_000) == []
     assert (lines._lines, lines.wakes_at(), len(lines)) == ({}, None, 0)
+
+
+def test_S4_a_hold_counts_also_for_the_one_that_is_about_to_dial() -> None:
+    lines = Lines()
+    lines.join(PACES[0], "a", 0)
+    lines.join(PACES[0], "b", 0)
+    assert lines.ready(0) == ["a"]
+    lines.hold(PACES[0], 5_000)
+    lines.dialled("a", 0)
+    assert (lines.ready(4_999), lines.ready(5_000)) == ([], ["b"])
+
+
+def test_S4_whoever_left_and_joins_again_has_a_new_place() -> None:
+    lines = Lines()
+    for item in ("first", "a", "b"):
+        lines.join(PACES[0], item, 0)
+    assert lines.ready(0) == ["first"]
+    lines.leave("a")
+    lines.join(PACES[0], "a", 0)
+    lines.leave("first")
+    assert lines.ready(0) == ["b"]
+    lines.leave("b")
+    assert lines.ready(0) == ["a"]
+    lines.dialled("a", 0)
+    assert (lines.ready(1_000), len(lines)) == ([], 0)
