@@ -10,7 +10,16 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from tocsin.business_time import ALWAYS, ALWAYS_OPEN, Calendar, CalendarHours
-from tocsin.events.vocabulary import DEFAULT_TIER, Metric, Priority, TicketStatus
+from tocsin.events.vocabulary import (
+    DEFAULT_TIER,
+    METRICS,
+    PRIORITIES,
+    PRIORITY_OF_SEVERITY,
+    Metric,
+    Priority,
+    Severity,
+    TicketStatus,
+)
 
 TEAM: Final = "team"
 """The channel that stands for a ticket's own, by its tags."""
@@ -99,31 +108,41 @@ class Goal(NamedTuple):
     calendar_version: str
 
 
+_NO_GOALS: Final[Mapping[Metric, Goal]] = {}
+_NOTHING: Final[Mapping[str, Mapping[Priority, GoalBody | None]]] = {DEFAULT_TIER: {}}
+
+
 @dataclass(frozen=True, slots=True)
 class SlaPolicy:
-    """``goals``: by metric, tier and priority. ``calendars``: by name and version, retired ones too."""
+    """goals: of each tier and priority. calendars: by name and version, retired ones too. quiet: of channels.
+
+    severities: of failures that have a goal. applies_to_running: what another policy means for clocks that run.
+    """
 
     body: SlaBody
-    goals: Mapping[tuple[Metric, str, Priority], Goal]
+    goals: Mapping[tuple[str, Priority], Mapping[Metric, Goal]]
     calendars: Mapping[tuple[str, str], Calendar]
     quiet: Mapping[str, Calendar]
     pause_on: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     tiers: frozenset[str] = frozenset()
+    severities: frozenset[str] = frozenset()
+    applies_to_running: bool = True
 
     @property
     def version(self) -> str:
         return self.body.version
 
-    @property
-    def applies_to_running(self) -> bool:
-        return self.body.on_reload == "apply"
-
-    def goal(self, metric: Metric, tier: str, priority: Priority, source: str) -> Goal | None:
-        """None: there is none. A tier the policy does not know has the goals of ``default``."""
+    def goals_of(self, tier: str, priority: Priority, source: str) -> Mapping[Metric, Goal]:
+        """What there is of goals. A tier the policy does not know has those of ``default``."""
         if source in self.excluded:
-            return None
-        return self.goals.get((metric, tier if tier in self.tiers else DEFAULT_TIER, priority))
+            return _NO_GOALS
+        found = self.goals.get((tier, priority))
+        return self.goals.get((DEFAULT_TIER, priority), _NO_GOALS) if found is None else found
+
+    def has_goals(self, severity: Severity, source: str) -> bool:
+        """Whether a failure gets a clock."""
+        return severity in self.severities and source not in self.excluded
 
     def calendar(self, name: str, version: str) -> Calendar:
         """Also of a policy before. One that is long forgotten counts as always open."""
@@ -160,13 +179,15 @@ def sla_policy_of(body: Mapping[str, Any]) -> SlaPolicy:
         known.setdefault((name, version), Calendar(hours))
     versions = {name: digest(hours) for name, hours in read.calendars.items()} | {ALWAYS: ""}
     tiers = frozenset(tier for of_metric in read.targets.values() for tier in of_metric)
-    goals = {
-        (metric, tier, priority): Goal(goal.target_ms, goal.calendar, versions[goal.calendar])
-        for metric, of_metric in read.targets.items()
-        for tier in tiers
-        for priority, goal in of_metric.get(tier, of_metric[DEFAULT_TIER]).items()
-        if goal is not None
-    }
+    goals: dict[tuple[str, Priority], dict[Metric, Goal]] = {}
+    for tier in tiers:
+        for priority in PRIORITIES:
+            of_both = goals[tier, priority] = {}
+            for metric in METRICS:
+                of_metric = read.targets.get(metric, _NOTHING)
+                goal = of_metric.get(tier, of_metric[DEFAULT_TIER]).get(priority)
+                if goal is not None:
+                    of_both[metric] = Goal(goal.target_ms, goal.calendar, versions[goal.calendar])
     quiet = {name: Calendar(one.quiet_hours.hours) for name, one in read.channels.items() if one.quiet_hours}
     return SlaPolicy(
         read,
@@ -176,6 +197,10 @@ def sla_policy_of(body: Mapping[str, Any]) -> SlaPolicy:
         frozenset(read.pause_on),
         frozenset(read.no_clocks_for),
         tiers,
+        severities=frozenset(
+            severity for severity, priority in PRIORITY_OF_SEVERITY.items() if goals.get((DEFAULT_TIER, priority))
+        ),
+        applies_to_running=read.on_reload == "apply",
     )
 
 

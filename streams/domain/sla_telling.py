@@ -11,14 +11,14 @@ from tocsin.events.commands import Fact
 from tocsin.events.times import rfc3339
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.sla_rules import SlaPolicy
-from tocsin.streams.domain.sla_state import ORDINARY, Clock, Sla, told
+from tocsin.streams.domain.sla_state import ORDINARY, Clock, told
 from tocsin.streams.domain.ticket_state import Episode, TicketState, evolve
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Telling:
-    """``facts``: what was decided so far; ``state``: after them. rules: the SLA policy that governs.
+    """facts: what was decided so far; state, episode, sla: after them. rules: the SLA policy that governs.
 
     notify: whether people are told of what is due now. introduction: what clocks of a new ticket say of it.
     """
@@ -36,18 +36,8 @@ class Telling:
         self.state, self.received, self.rules = state, received, rules
         self.notify, self.introduction = notify, introduction
         self.ticket_id = state.ticket_id(episode)
+        self.episode, self.sla = episode, episode.sla or ORDINARY
         self.facts: list[Fact] = []
-
-    @property
-    def episode(self) -> Episode:
-        """As it is now."""
-        episode = self.state.episode(self.ticket_id)
-        assert episode is not None  # noqa: S101 - it was there at the beginning, and facts remove none
-        return episode
-
-    @property
-    def sla(self) -> Sla:
-        return self.episode.sla or ORDINARY
 
     def clock(self, fact: type[contract.ClockFact], rule: str, clock: Clock, /, **fields: Any) -> None:
         """A fact about a clock, which is ``clock`` after it. ``values``: what the rule compared."""
@@ -66,4 +56,7 @@ class Telling:
             **fields,
         )
         self.state = evolve(self.state, said) or self.state
+        changed = self.state.episode(self.ticket_id)
+        if changed is not None:
+            self.episode, self.sla = changed, changed.sla or ORDINARY
         self.facts.append(said)

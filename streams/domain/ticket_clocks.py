@@ -9,7 +9,7 @@ from tocsin.events.times import rfc3339
 from tocsin.events.vocabulary import METRICS, UNRESOLVED, Metric, TicketStatus
 from tocsin.streams.domain import clock_moves
 from tocsin.streams.domain.sla_rules import Goal, SlaPolicy
-from tocsin.streams.domain.sla_state import ORDINARY, Clock, Sla
+from tocsin.streams.domain.sla_state import OPEN, ORDINARY, Clock, Sla
 from tocsin.streams.domain.sla_telling import Telling
 from tocsin.streams.domain.ticket_state import Episode
 
@@ -22,17 +22,19 @@ def stale(episode: Episode, rules: SlaPolicy) -> bool:
     """Whether the policy that governs wants other clocks than the unresolved ticket has."""
     if not rules.applies_to_running:
         return False
-    sla = episode.sla or ORDINARY
-    rests = episode.status in rules.pause_on
-    for metric in METRICS:
-        goal = rules.goal(metric, sla.customer_tier, sla.priority, episode.source)
-        clock = sla.latest(metric)
-        if clock is not None and clock.open:
+    sla, status = episode.sla or ORDINARY, episode.status
+    goals = rules.goals_of(sla.customer_tier, sla.priority, episode.source)
+    rests = status in rules.pause_on
+    for clock in sla.clocks:
+        goal = goals.get(clock.metric)
+        if clock.stage in OPEN:
             if goal is None or not _is_by(clock, goal) or rests != (clock.stage == "paused"):
                 return True
-        elif goal is not None and _may_start(metric, clock, episode.status, sla):
+        elif goal is not None and _may_start(clock.metric, clock, status, sla):
             return True
-    return False
+    if len(sla.clocks) >= len(goals):
+        return False
+    return any(sla.latest(metric) is None and _may_start(metric, None, status, sla) for metric in goals)
 
 
 def follow(telling: Telling, at: int, why: Why, status: TicketStatus | None = None) -> None:
@@ -49,7 +51,7 @@ def _follow(telling: Telling, metric: Metric, at: int, why: Why, status: TicketS
         if clock is not None and clock.open:
             _stop(telling, clock, at, "resolved")
         return
-    goal = rules.goal(metric, sla.customer_tier, sla.priority, episode.source)
+    goal = rules.goals_of(sla.customer_tier, sla.priority, episode.source).get(metric)
     if clock is None or not clock.open:
         _begin(telling, metric, clock, goal, at, why, status)
     elif metric == "first_response" and _is_answered(status, sla):
@@ -110,7 +112,8 @@ def end_ladder(telling: Telling, metric: Metric, cycle: int, rule: str) -> None:
 
 
 def _is_by(clock: Clock, goal: Goal) -> bool:
-    return (clock.target_ms, clock.calendar, clock.calendar_version) == goal
+    target_ms, calendar, version = goal
+    return clock.target_ms == target_ms and clock.calendar == calendar and clock.calendar_version == version
 
 
 def _aim(telling: Telling, clock: Clock, goal: Goal | None, at: int) -> None:

@@ -57,9 +57,11 @@ def after(
     """What follows from a change of the ticket, which is as ``state`` says."""
     telling = Telling(state, episode, received, rules, notify=notify, introduction=introduction)
     follow(telling, received.now, why)
-    rising = Rising(telling)
-    run_timers(telling, rising, received.now)
-    rising.finish()
+    due = telling.sla.next_due
+    if due is not None and due <= received.now:
+        rising = Rising(telling)
+        run_timers(telling, rising, received.now)
+        rising.finish()
     return telling.facts
 
 

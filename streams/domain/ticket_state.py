@@ -193,12 +193,26 @@ def _registered(state: TicketState | None, fact: contract.TicketRegistered) -> T
     return TicketState(fact.entity, (episode,))
 
 
+_BESIDE: Final = frozenset({*(one for one in sla.FACTS if issubclass(one, sla.ClockFact)), sla.EscalationStopped})
+
+
 def _sla_changed(state: TicketState | None, fact: SlaChange) -> TicketState:
     """A fact about clocks and levels. ``updated_at`` moves only where the ticket itself shows something else."""
     known, old = _known(state, fact)
-    moved = old.updated_at if isinstance(fact, sla.ClockFact | sla.EscalationStopped) else unix_ms(fact.at)
-    changed = msgspec.structs.replace(
-        old, version=fact.version, updated_at=moved, sla=sla_after(old.sla or ORDINARY, fact)
+    changed = Episode(
+        old.number,
+        old.status,
+        fact.version,
+        old.updated_at if type(fact) in _BESIDE else unix_ms(fact.at),
+        old.occurrences,
+        old.deliveries,
+        old.last_seen_at,
+        old.source,
+        old.hidden,
+        old.resolved_at,
+        old.window_open,
+        old.opened_at,
+        sla_after(old.sla or ORDINARY, fact),
     )
     return known.with_episode(without_rest(changed))
 

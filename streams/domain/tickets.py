@@ -39,6 +39,8 @@ def decide(state: TicketState | None, received: Received, policy: TicketsPolicy)
     facts = decision(state, received, policy) if decision else ()
     if policy.sla is None or not facts or (why := _MOVING.get(type(facts[-1]))) is None:
         return facts
+    if why == "ticket_opened" and not policy.sla.has_goals(received.event.severity, received.event.source):
+        return facts
     return [*facts, *_clocks_follow(state, facts, received, policy.sla, why)]
 
 

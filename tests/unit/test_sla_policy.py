@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tocsin.events.vocabulary import Priority
 from tocsin.policies import PolicyError, version_of
 from tocsin.sla_policy import read_sla_policy
 from tocsin.streams.domain.ticket_policy import SLA, policy_of
@@ -24,8 +25,7 @@ def read(tmp_path: Path, text: str) -> dict[str, Any]:
 def test_S6_the_packaged_file_is_a_policy_that_decisions_read() -> None:
     rules = policy_of({SLA: read_sla_policy(PACKAGED)}).sla
     assert rules is not None
-    goal = rules.goal("first_response", "premium", "critical", "api")
-    assert goal is not None
+    goal = rules.goals_of("premium", "critical", "api")["first_response"]
     assert (goal.target_ms, goal.calendar) == (300_000, "24x7")
     assert rules.ladder("resolution", "unheard-of", "low") is not None
 
@@ -40,19 +40,16 @@ def test_S11_a_tier_has_the_goals_of_default_where_it_says_nothing(tmp_path: Pat
     text = "targets: {resolution: {default: {high: 1h, low: 1d}, gold: {high: 30m, low: never}}}\n"
     rules = policy_of({SLA: read(tmp_path, text)}).sla
     assert rules is not None
-    assert [
-        goal and goal.target_ms // 60_000
-        for tier, priority in (("gold", "high"), ("gold", "low"), ("gold", "medium"), ("other", "low"))
-        for goal in [rules.goal("resolution", tier, priority, "api")]  # type: ignore[arg-type]
-    ] == [30, None, None, 1440]
+    asked: list[tuple[str, Priority]] = [("gold", "high"), ("gold", "low"), ("gold", "medium"), ("other", "low")]
+    found = [rules.goals_of(tier, priority, "api").get("resolution") for tier, priority in asked]
+    assert [goal and goal.target_ms // 60_000 for goal in found] == [30, None, None, 1440]
 
 
 def test_S11_a_tier_of_one_metric_is_default_in_the_other(tmp_path: Path) -> None:
     text = "targets: {first_response: {default: {high: 1h}, gold: {high: 5m}}, resolution: {default: {high: 8h}}}\n"
     rules = policy_of({SLA: read(tmp_path, text)}).sla
     assert rules is not None
-    goal = rules.goal("resolution", "gold", "high", "api")
-    assert goal is not None
+    goal = rules.goals_of("gold", "high", "api")["resolution"]
     assert goal.target_ms == 8 * 3_600_000
 
 
