@@ -25,6 +25,13 @@ from tests.journeys.watchdog import clock_of, item, now, reached, report, shown,
 pytestmark = pytest.mark.embedded
 
 
+@pytest.fixture(autouse=True, scope="module")
+def governed(installation: Installation) -> None:
+    """A policy file that was just found is on its way to every partition."""
+    with installation.client() as client:
+        eventually(lambda: len({one["partition"] for one in client.get("/sla/policy").json()["activations"]}) == 4)
+
+
 def sprint(**fields: Any) -> dict[str, Any]:
     return item(priority="critical", customer_tier="sprint", **fields)
 
