@@ -4,6 +4,7 @@ once. How late is recorded, not judged: machines differ."""
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -29,9 +30,10 @@ _BATCH = 500
 
 @pytest.fixture
 def installation(session_directory: Path) -> Iterator[Installation]:
-    policy = session_directory / "burst-sla.yaml"
+    name = f"sla-{uuid.uuid4().hex[:6]}"
+    policy = session_directory / f"{name}.yaml"
     policy.write_text(POLICY)
-    with running(session_directory / "sla-burst", SLA_CONFIG_PATH=str(policy)) as installed:
+    with running(session_directory / name, SLA_CONFIG_PATH=str(policy)) as installed:
         yield installed
 
 
