@@ -73,7 +73,7 @@ class SlaPolicyFile(Part):
             raise ValueError("pause_on: clocks pause in unresolved statuses only")
         problems = [*self._targets_wrong(), *self._names_wrong()]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise ValueError("\n".join(problems))
         return self
 
     def _targets_wrong(self) -> list[str]:

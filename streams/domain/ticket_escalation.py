@@ -26,14 +26,14 @@ _NOBODY: Final = Told(())
 
 
 class Rising:
-    """Takes what is due in order; ``finish`` tells it. climbs: where the ladders stand meanwhile."""
+    """Takes what is due in order; ``finish`` tells it. level: reached meanwhile; climbs: where the ladders stand."""
 
     def __init__(self, telling: Telling) -> None:
         self._telling = telling
         self.climbs: dict[tuple[Metric, int], Climb] = {
             (climb.metric, climb.cycle): climb for climb in telling.sla.climbs
         }
-        self._before = self._level = telling.sla.level
+        self._before = self.level = telling.sla.level
         self._steps: list[EscalationStep] = []
         self._told: tuple[EscalationStep, Told] | None = None
         self._held_until = 0
@@ -92,7 +92,7 @@ class Rising:
         telling, now = self._telling, self._telling.received.now
         self._ladder = name
         self._raise(ladder.max_level)
-        climb = Climb(metric, 0, name, max(1, self._level))
+        climb = Climb(metric, 0, name, max(1, self.level))
         number, content = ladder_moves.step_of(climb, ladder)
         step = _step("manual", metric, 0, now, number)
         self._told = step, Told(ladder_moves.channels_of(content, telling.sla, telling.rules))
@@ -143,7 +143,7 @@ class Rising:
     def _raise(self, cap: int) -> None:
         """By one, up to the most that any ladder of the ticket allows; it never falls."""
         self._caps.append(cap)
-        self._level = max(self._level, min(self._level + 1, max(self._caps)))
+        self.level = max(self.level, min(self.level + 1, max(self._caps)))
 
     # --- telling ---
 
@@ -161,7 +161,7 @@ class Rising:
             contract.Escalated,
             step.reason,
             answers=answers,
-            level=self._level,
+            level=self.level,
             from_level=self._before,
             cap=max(self._caps),
             told=step,

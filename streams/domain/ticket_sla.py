@@ -106,18 +106,24 @@ def _first_climb(telling: Telling, rising: Rising, until: int) -> tuple[Climb | 
 def _breach(telling: Telling, rising: Rising, clock: Clock) -> None:
     now = telling.received.now
     missed = clock_moves.breached(clock, now)
+    rising.breached(missed)
     telling.clock(
         contract.ClockBreached,
         "due_passed",
         missed,
         lateness_ms=max(0, now - missed.breached_at),
+        level=rising.level,
         values={"due_at": rfc3339(missed.breached_at), "target_ms": clock.target_ms},
     )
-    rising.breached(missed)
 
 
 def _warn(telling: Telling, clock: Clock, until: int) -> None:
     changed, at = clock_moves.warned(clock, telling.rules, until)
     telling.clock(
-        contract.ClockWarned, "threshold_passed", changed, percent=changed.warned_percent, warned_at=rfc3339(at)
+        contract.ClockWarned,
+        "threshold_passed",
+        changed,
+        percent=changed.warned_percent,
+        warned_at=rfc3339(at),
+        level=telling.sla.level,
     )

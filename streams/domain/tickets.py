@@ -20,6 +20,7 @@ from tocsin.streams.domain.sla_telling import NOTHING
 from tocsin.streams.domain.ticket_clocks import Why
 from tocsin.streams.domain.ticket_commands import change_status, hide, succeeded
 from tocsin.streams.domain.ticket_effects import effects
+from tocsin.streams.domain.ticket_live import live
 from tocsin.streams.domain.ticket_policy import TicketsPolicy, policy_of
 from tocsin.streams.domain.ticket_priority import raising_severities
 from tocsin.streams.domain.ticket_repeats import latest_of, repeats
@@ -264,5 +265,6 @@ TICKETS: Final[Domain[TicketState, TicketsPolicy]] = Domain(
     amending=AMENDING,
     amended=amended,
     looked_at=True,
+    live=live,
     run=repeats,
 )

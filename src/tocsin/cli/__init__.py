@@ -20,6 +20,7 @@ from tocsin.cli import (
     roles,
     send,
     signing_secrets,
+    sla,
     sources,
     status,
     topics,
@@ -45,6 +46,7 @@ for name, group in (
     ("projections", projections),
     ("send", send),
     ("signing-secrets", signing_secrets),
+    ("sla", sla),
     ("sources", sources),
 ):
     app.add_typer(group.app, name=name)

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.events import alerts, deliveries, incidents, jobs, tickets
-from tocsin.events.topics import Topic, events_topic, facts_topic, topics
+from tocsin.events import alerts, deliveries, incidents, jobs, live, tickets
+from tocsin.events.topics import LIVE, Topic, events_topic, facts_topic, topics
 
 # One line per domain: the registries of what comes in and of what was decided.
 _TYPES: Final[dict[str, dict[str, Any]]] = {
@@ -27,6 +27,7 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
     facts_topic("jobs"): jobs.FACTS,
     events_topic("deliveries"): deliveries.EVENTS,
     facts_topic("deliveries"): deliveries.FACTS,
+    LIVE: live.EVENTS,
 }
 _REFERENCES: Final = "#/components/schemas/{name}"
 _ACTIONS: Final = ("send", "receive")

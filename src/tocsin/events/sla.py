@@ -195,16 +195,21 @@ class ClockRetargeted(ClockFact, frozen=True, omit_defaults=True, kw_only=True, 
 
 class ClockWarned(ClockFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """So much of the goal was consumed at ``warned_at``. Only the highest threshold reached at once is told, and none
-    beside a breach."""
+    beside a breach. level: the ticket's escalation level."""
 
     percent: int
     warned_at: str
+    level: int = 0
 
 
 class ClockBreached(ClockFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """Once per clock. ``clock.breached_at`` is the due time, ``clock.detected_at`` when this was decided."""
+    """Once per clock. ``clock.breached_at`` is the due time, ``clock.detected_at`` when this was decided.
+
+    level: the ticket's escalation level with this breach; the fact that raised it follows.
+    """
 
     lateness_ms: int
+    level: int = 0
 
 
 class Notification(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
