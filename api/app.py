@@ -10,9 +10,13 @@ import asyncpg
 from fastapi import FastAPI
 
 from tocsin.api.health import Health
+from tocsin.api.live.hub import Hub
+from tocsin.api.live.live import Live
+from tocsin.api.live.log import KafkaReader
 from tocsin.api.queries.reader import Reader
 from tocsin.api.routes import alerts, commands, dashboard, incidents, jobs, metrics, silences, sla, tickets
 from tocsin.api.routes import health as health_routes
+from tocsin.api.routes import live as live_routes
 from tocsin.database import PromptPool
 from tocsin.settings import Settings
 
@@ -24,6 +28,7 @@ class Api:
     reader: Reader
     pool: asyncpg.Pool[asyncpg.Record]
     health: Health
+    live: Live
 
     def mount(self, app: FastAPI) -> None:
         app.include_router(tickets.router(self.reader))
@@ -36,16 +41,21 @@ class Api:
         app.include_router(commands.router(PromptPool(self.pool)))
         app.include_router(health_routes.router(self.health))
         app.include_router(metrics.router(self.reader))
+        app.include_router(live_routes.router(self.live))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Connects on first use; closes its connections at the end."""
         try:
-            yield
+            async with self.live.running():
+                yield
         finally:
             await self.reader.close()
 
 
 def api(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], health: Health) -> Api:
     """The query API as the settings describe it."""
-    return Api(Reader(settings.database), pool, health)
+    kafka = settings.kafka
+    hub = Hub(lambda: KafkaReader(kafka), settings.partitions)
+    live = Live(hub, PromptPool(pool), settings.allowed_origins, settings.max_live_clients)
+    return Api(Reader(settings.database), pool, health, live)

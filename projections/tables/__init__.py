@@ -8,6 +8,7 @@ from tocsin.projections.tables.administration import (
     projection_errors,
     signing_secrets,
     sources_secrets,
+    stream_tokens,
 )
 from tocsin.projections.tables.alert_counts import alert_counts
 from tocsin.projections.tables.alerts import alert_document, alert_history, alerts
@@ -73,6 +74,7 @@ __all__ = [
     "sla_policy_activations",
     "slot_document",
     "sources_secrets",
+    "stream_tokens",
     "ticket_counts",
     "ticket_history",
     "ticket_notifications",

@@ -51,7 +51,8 @@ def configure(role: str, current: Settings | None = None) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    for name in ("uvicorn.access", "aiokafka", "httpx", "asyncio"):  # one line per request or rebalance step otherwise
+    # one line per request, handshake or rebalance step otherwise
+    for name in ("uvicorn.access", "uvicorn.websocket", "aiokafka", "httpx", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -45,6 +46,8 @@ class Settings(BaseSettings):
     key_pepper: SecretStr = Field(SecretStr(""), alias="TOCSIN_KEY_PEPPER")
     encryption_keys: SecretStr = Field(SecretStr(""), alias="TOCSIN_ENCRYPTION_KEYS")
     open_sources: CommaList = Field((), alias="TOCSIN_OPEN_SOURCES")
+    allowed_origins: CommaList = Field((), alias="TOCSIN_ALLOWED_ORIGINS", description="scheme://host[:port] of pages")
+    max_live_clients: int = Field(2_000, alias="TOCSIN_MAX_LIVE_CLIENTS", ge=0, le=100_000, description="a process")
 
     # secrets of webhook sources: two may be live, comma-separated
     sentry_client_secret: SecretStr = SecretStr("")
@@ -86,7 +89,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", alias="TOCSIN_LOG_LEVEL")
     log_dir: Path | None = Field(None, alias="TOCSIN_LOG_DIR", description="log files instead of stdout, rotated")
 
-    @field_validator("open_sources", "sns_topic_arns", "egress_allow", mode="before")
+    @field_validator("open_sources", "sns_topic_arns", "egress_allow", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -104,6 +107,15 @@ class Settings(BaseSettings):
         for entry in entries:
             allow.read(entry)
         return entries
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            parts = urlsplit(entry)
+            if parts.scheme not in {"http", "https"} or not parts.netloc or parts[2:] != ("", "", ""):
+                raise ValueError(f"{entry!r} is no origin; write scheme://host[:port] and nothing behind it")
+        return tuple(entry.lower() for entry in entries)
 
     @field_validator("slack_webhook_url")
     @classmethod

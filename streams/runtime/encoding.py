@@ -14,21 +14,15 @@ import msgspec
 from tocsin.events.commands import Fact
 from tocsin.events.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, to_headers
 from tocsin.events.identity import partition_of, record_key
-from tocsin.events.live import LIVE_EVENT
 from tocsin.events.times import rfc3339
-from tocsin.events.topics import LIVE, dlq_topic, events_topic, facts_topic, state_topic
+from tocsin.events.topics import dlq_topic, events_topic, facts_topic, state_topic
 from tocsin.streams.domain.decision import no_effects, no_live
 from tocsin.streams.runtime.draft import MAX_DEPTH, Decided, Draft
+from tocsin.streams.runtime.live_records import add_live_events
+from tocsin.streams.runtime.outgoing import OutgoingRecord
 from tocsin.streams.runtime.partition_state import POLICY, PROGRESS, Progress
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_LIVE_TYPE: Final = ("ce_type", LIVE_EVENT.encode())
-
-
-class OutgoingRecord(NamedTuple):
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - aiokafka takes no other sequence; never changed
 
 
 class Prepared(NamedTuple):
@@ -64,7 +58,7 @@ def prepare(draft: Draft, partitions: int, max_message_bytes: int) -> Prepared:
         if domain.effects is not no_effects:
             _add_effects(records, facts, draft, partitions)
         if domain.live is not no_live:
-            _add_live_events(records, facts, draft, partitions)
+            add_live_events(records, facts, draft, partitions)
     if draft.dead_letters:
         records[dlq_topic(domain.name), here] = list(_dead_letter_records(draft, max_message_bytes))
     records[state_topic(domain.name), here] = list(_state_records(draft, changed))
@@ -144,35 +138,6 @@ def _add_effects(
                 )
             )
             records.setdefault(where, []).append(OutgoingRecord(key, _ENCODE(effect.event), headers))
-
-
-def _add_live_events(
-    records: dict[tuple[str, int], list[OutgoingRecord]], facts: Sequence[Decided], draft: Draft, partitions: int
-) -> None:
-    """By workspace, so that all of one are in one order whatever entity they are about: that of their causes."""
-    told = [(one, events) for one in facts if (events := draft.domain.live(one.fact))]
-    told.sort(key=lambda pair: pair[0].fact.cause.offset)
-    source = ("ce_source", f"/tocsin/streams/{draft.domain.name}".encode())
-    last_offset, nth = -1, 0
-    for (_, envelope, fact), events in told:
-        key, offset = envelope.workspace.encode(), fact.cause.offset
-        where = records.setdefault((LIVE, partition_of(key, partitions)), [])
-        for event in events:
-            nth = nth + 1 if offset == last_offset else 0
-            last_offset = offset
-            headers = [
-                SPEC_VERSION,
-                ("ce_id", f"{draft.domain.name}:{draft.partition}:{offset}:{nth}:live".encode()),
-                _LIVE_TYPE,
-                source,
-                ("ce_time", fact.at.encode()),
-                ("ce_workspace", key),
-                CONTENT_TYPE,
-                ("ce_causationid", envelope.id.encode()),
-            ]
-            if envelope.correlation_id:
-                headers.append(("ce_correlationid", envelope.correlation_id.encode()))
-            where.append(OutgoingRecord(key, _ENCODE(event), headers))
 
 
 def _dead_letter_records(draft: Draft, max_message_bytes: int) -> Iterator[OutgoingRecord]:

@@ -10,7 +10,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from tocsin.kafka_security import client_options
-from tocsin.streams.runtime.encoding import OutgoingRecord, Prepared
+from tocsin.streams.runtime.encoding import Prepared
+from tocsin.streams.runtime.outgoing import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 _OPENING: Final = b"opening"

@@ -9,6 +9,7 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from tests.live import live_events
 from tests.stages.ingest import Stage
 from tocsin.api.app import Api
 from tocsin.api.health import Health
@@ -40,7 +41,7 @@ ROUTES = [
 def document() -> dict[str, Any]:
     stage = Stage()
     # neither is asked anything: both connect on first use
-    queries = Api(Reader("postgresql://nobody@/nothing"), cast("Any", None), Health({}))
+    queries = Api(Reader("postgresql://nobody@/nothing"), cast("Any", None), Health({}), live_events())
     _, app = compose(stage.gateway, queries, stage.authenticator)
     return app.openapi()
 

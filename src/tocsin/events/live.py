@@ -26,8 +26,19 @@ class LiveEvent(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, g
     data: dict[str, Any] = {}
 
 
-LIVE_EVENT: Final = "tocsin.live.LiveEvent.v1"
-EVENTS: Final[dict[str, type[Any]]] = {LIVE_EVENT: LiveEvent}
+class LiveEvents(msgspec.Struct, frozen=True, gc=False):
+    """One record: what one transaction tells the clients of a workspace, in order; a flood takes several.
+
+    An event's id is ``<partition>-<offset>.<index>``, that of the last one of a record ``<partition>-<offset>``.
+    """
+
+    events: tuple[LiveEvent, ...]
+
+
+LIVE_EVENTS: Final = "tocsin.live.LiveEvents.v1"
+EVENTS: Final[dict[str, type[Any]]] = {LIVE_EVENTS: LiveEvents}
+MAX_EVENTS: Final = 4_000
+"""In one record; fewer than a position has room for."""
 
 TYPES: Final[Mapping[str, str]] = {
     "ticket.opened": "a failure opened a ticket",
