@@ -50,6 +50,9 @@ NOTIFIED: Final = Write(
 POLICIES: Final = insert(sla_policies, "DO NOTHING")
 ACTIVATIONS: Final = insert(sla_policy_activations, "DO NOTHING")
 
+LATE_MS: Final = 60_000
+"""More than this is called late, as the decisions call it of an escalation."""
+
 NotificationKey = tuple[str, str]
 Results = Mapping[NotificationKey, str | None]
 """Of the messages that are known: their results, None while they have not ended."""
@@ -213,7 +216,7 @@ def _alert(
     fact, record = item.body, item.record
     return (
         *(item.workspace, fact.ticket_id, record.partition, record.offset, kind, reason, clock.metric, clock.cycle),
-        *(percent, None, None, None, None, instant(due_at), instant(fact.at), lateness_ms, False),
+        *(percent, fact.level, None, None, None, instant(due_at), instant(fact.at), lateness_ms, lateness_ms > LATE_MS),
         *("[]", "[]", "{}", _encode(clock).decode(), _encode(fact.cause).decode()),
     )
 

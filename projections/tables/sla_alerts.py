@@ -23,7 +23,7 @@ sla_alerts: Final = Table(
     Column("metric", Text, nullable=False),
     Column("cycle", Integer, nullable=False),
     Column("percent", Integer, comment="of a warning: the threshold"),
-    Column("level", Integer, comment="of an escalation: the ticket's level after it"),
+    Column("level", Integer, comment="the ticket's escalation level with it"),
     Column("from_level", Integer),
     Column("step", Integer),
     Column("loop", Integer),

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from tests.installation import Installation, eventually
 from tests.journeys import watchdog
@@ -139,6 +140,20 @@ def test_S3_S4_a_missed_goal_is_noticed_within_a_second_raises_the_level_and_tel
         lambda: [one for one in shown(client, ticket["id"])["notifications"] if one["state"] == "succeeded"]
     )
     assert (told[0]["channel"], told[0]["attempts"], told[0]["level"]) == ("slack", 1, 1)
+
+
+def test_S4_every_websocket_hears_of_a_breach_and_its_escalation(
+    installation: Installation, client: httpx.Client
+) -> None:
+    url = f"ws://127.0.0.1:{installation.api_port}/ws/alerts"
+    with connect(url, proxy=None) as one, connect(url, proxy=None) as other:
+        (ticket,) = report(client, sprint())
+        for socket in (one, other):
+            heard: list[dict[str, Any]] = []
+            while [frame["type"] for frame in heard] != ["sla.breached", "sla.escalated"]:
+                frame = json.loads(socket.recv(timeout=20))
+                heard += [frame] if frame.get("ticket_id") == ticket["id"] and frame["type"] != "sla.warning" else []
+            assert heard[-1]["escalation_level"] == 1
 
 
 def test_S4_acknowledging_stops_the_ladder_and_resolving_cancels_it(client: httpx.Client) -> None:

@@ -140,7 +140,7 @@ CREATE TABLE read_model.sla_alerts (
 COMMENT ON COLUMN read_model.sla_alerts.kind IS 'warning, breach or escalation';
 COMMENT ON COLUMN read_model.sla_alerts.reason IS 'why an escalation happened, else the rule that decided';
 COMMENT ON COLUMN read_model.sla_alerts.percent IS 'of a warning: the threshold';
-COMMENT ON COLUMN read_model.sla_alerts.level IS 'of an escalation: the ticket''s level after it';
+COMMENT ON COLUMN read_model.sla_alerts.level IS 'the ticket''s escalation level with it';
 COMMENT ON COLUMN read_model.sla_alerts.due_at IS 'when it was to happen';
 COMMENT ON COLUMN read_model.sla_alerts.coalesced IS 'steps that were due as well and told nobody';
 COMMENT ON COLUMN read_model.sla_alerts.notifications IS 'ids and channels of the messages';

@@ -115,7 +115,7 @@ class ServiceLog:
         common = self._common(served, "due_passed", same_event=same_event)
         due_at = rfc3339(self.log.now - lateness_ms)
         clock = msgspec.structs.replace(served.clocks[metric], breached_at=due_at, detected_at=self.log.at)
-        self._clock(sla.ClockBreached, common, served, clock, lateness_ms=lateness_ms)
+        self._clock(sla.ClockBreached, common, served, clock, lateness_ms=lateness_ms, level=served.level + 1)
 
     def paused(self, served: Served, metric: Metric, *, same_event: bool = False) -> None:
         common = self._common(served, "pause_status", same_event=same_event)

@@ -123,8 +123,8 @@ def test_S2_warnings_breaches_and_escalations_are_kept_with_what_explains_them()
     tables = projected(service.log)
     alerts = list(tables.tables["alerts"].values())
     assert [(alert["kind"], alert["percent"], alert["level"], alert["lateness_ms"]) for alert in alerts] == [
-        ("warning", 90, None, 0),
-        ("breach", None, None, 12),
+        ("warning", 90, 0, 0),
+        ("breach", None, 1, 12),
         ("escalation", None, 1, 0),
     ]
     assert orjson.loads(alerts[2]["notifications"]) == [
