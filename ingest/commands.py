@@ -56,7 +56,7 @@ class Commands:
         if command.idempotency_key:
             event_id = keyed_id(request.workspace, command.method, command.path, command.idempotency_key)
             if known := await self.outcomes.now(request.workspace, event_id):
-                return _replay(known, command)
+                return replay(known, command.digest)
         attributes = envelope(
             command.domain,
             type(command.event),
@@ -66,7 +66,7 @@ class Commands:
             outcome="wait",
             request_digest=command.digest,
         )
-        with self.outcomes.expected(request.workspace, event_id) as woken:
+        with self.outcomes.expected(request.workspace, [event_id]) as woken:
             asked = record(command.domain, command.entity, command.event, attributes, self.partitions)
             if command.everywhere is None:
                 await self.publisher.publish(asked)
@@ -74,12 +74,13 @@ class Commands:
                 silent = msgspec.structs.replace(attributes, outcome="", request_digest="")
                 await self.publisher.publish_all([asked, *spread(asked, command.everywhere, silent, self.partitions)])
             found = await self.outcomes.within(self.wait_seconds, woken, request.workspace, event_id)
-        return _replay(found, command) if found else _later(event_id)
+        return replay(found, command.digest) if found else _later(event_id)
 
 
-def _replay(outcome: Outcome, command: Command) -> Answered:
+def replay(outcome: Outcome, digest: str) -> Answered:
+    """The answer of a decision. digest: of the request that asks. Raises Problem 422 when another one was decided."""
     # two requests with one key may have been on their way at once; the first one decided was this
-    if outcome.request_digest != command.digest:
+    if outcome.request_digest != digest:
         raise Problem(
             422,
             "idempotency-key-reused",
@@ -90,6 +91,10 @@ def _replay(outcome: Outcome, command: Command) -> Answered:
 
 
 def _later(event_id: str) -> Answered:
-    status_url = f"/commands/{event_id}"
-    body = orjson.dumps({"event_id": event_id, "status_url": status_url})
-    return Answered(202, body, {"Location": status_url, "Retry-After": "1"})
+    found = undecided(event_id)
+    return Answered(202, orjson.dumps(found), {"Location": found["status_url"], "Retry-After": "1"})
+
+
+def undecided(event_id: str) -> dict[str, str]:
+    """What stands in for an answer that is still to come."""
+    return {"event_id": event_id, "status_url": f"/commands/{event_id}"}

@@ -33,6 +33,8 @@ from tocsin.ingest.routes import (
     pagerduty,
     silences,
     sns,
+    ticket_escalation,
+    ticket_reports,
     tickets,
     webhooks,
     webhooks_documentation,
@@ -71,7 +73,10 @@ class Gateway:
         app.include_router(failures.router(hot))
         app.component_schemas |= failures_documentation.component_schemas()
         commands = Commands(self.publisher, self.outcomes, self.partitions, self.wait_seconds)
+        app.include_router(ticket_reports.router(commands))
+        app.component_schemas |= ticket_reports.component_schemas()
         app.include_router(tickets.router(commands))
+        app.include_router(ticket_escalation.router(commands))
         app.include_router(incidents.router(commands))
         app.include_router(silences.router(commands))
         app.include_router(jobs.router(jobs.JobRoutes(commands, Bodies(self.egress, self.cipher))))

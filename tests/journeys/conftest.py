@@ -11,13 +11,22 @@ import pytest
 
 from tests import sns
 from tests.installation import Installation
+from tests.journeys import watchdog
+from tests.journeys.sinks import Sink, sink
 from tests.stages import webhooks
 
 ALERTMANAGER_SECRET = "the secret of Alertmanager"
 
 
 @pytest.fixture(scope="session")
-def installation(session_directory: Path) -> Iterator[Installation]:
+def slack() -> Iterator[Sink]:
+    """Where the incoming webhook of the installation leads."""
+    with sink() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def installation(session_directory: Path, slack: Sink) -> Iterator[Installation]:
     directory = session_directory / "up"
     directory.mkdir()
     policy = directory / "tickets.yaml"
@@ -26,8 +35,11 @@ def installation(session_directory: Path) -> Iterator[Installation]:
     )
     grouping = directory / "grouping.yaml"
     grouping.write_text((Path(__file__).parents[2] / "deploy" / "grouping.yaml").read_text())
+    (directory / "sla.yaml").write_text(watchdog.policy())
     installed = Installation(
         directory,
+        SLA_CONFIG_PATH=str(directory / "sla.yaml"),
+        SLACK_WEBHOOK_URL=slack.url(watchdog.SLACK),
         TICKETS_CONFIG_PATH=str(policy),
         GROUPING_CONFIG_PATH=str(grouping),
         ALERTMANAGER_WEBHOOK_SECRET=f"{ALERTMANAGER_SECRET},{webhooks.NEW}",
