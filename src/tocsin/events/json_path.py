@@ -58,10 +58,13 @@ def find(document: Any, path: str) -> Any:
     """The value at the path, or MISSING. Raises ValueError for a path that is none."""
     value = document
     for step in parse(path):
-        if isinstance(step, str) and isinstance(value, dict) and step in value:
-            value = value[step]
-        elif isinstance(step, int) and isinstance(value, list) and -len(value) <= step < len(value):
-            value = value[step]
-        else:
+        if not _has(value, step):
             return MISSING
+        value = value[step]
     return value
+
+
+def _has(value: Any, step: Step) -> bool:
+    if isinstance(step, str):
+        return isinstance(value, dict) and step in value
+    return isinstance(value, list) and -len(value) <= step < len(value)

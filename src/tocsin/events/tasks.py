@@ -47,7 +47,7 @@ class Poll(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """``token``: encrypted. issued: tocsin made it; else it is a token of AWS Step Functions, which is told the end.
 
-    timeout_ms: 0 only where ``allow_no_deadline`` was said. heartbeat_ms: 0 for no heartbeat clock. metadata: JSON of at
+    timeout_ms: 0 only where ``allow_no_deadline`` was said. heartbeat_ms: 0 for no heartbeat clock. metadata: JSON, at
     most 4 KiB. on_settled_url: hears of the end by a webhook. execution_url: a link for people.
     """
 
