@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-deps --no-compile
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	--python-version 3.11 --extra embedded --group build
+# two processes, each with a Kafka and a PostgreSQL of its own; a file stays whole
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
 CODE := src ingest streams projections api tests tools bench
 
 .DEFAULT_GOAL := help
@@ -46,10 +48,10 @@ check: install-dev ## lint, format, types, import contracts, printed documents
 	@$(BIN)/python tools/stories.py --check
 
 test-unit: install-dev ## tests without I/O, in seconds
-	$(BIN)/pytest -q tests/unit
+	$(PYTEST) tests/unit
 
 test: test-unit ## every test, against a real Kafka and PostgreSQL; under 8 minutes
-	$(BIN)/pytest -q tests --ignore=tests/unit
+	$(PYTEST) tests --ignore=tests/unit
 
 test-long: install-dev ## the same with all rounds
 	$(BIN)/pytest -q --long tests

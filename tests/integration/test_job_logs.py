@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncpg
 import pytest
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from tests.unit.domain.delivery_story import START, Story, attempted, requested
 from tests.unit.projections.test_apply_deliveries import items
 from tocsin.api.queries import counters
+from tocsin.api.queries.reader import Reader
 from tocsin.api.routes.metrics import lateness
-from tocsin.database import sqlalchemy_url
 from tocsin.events.times import rfc3339
 from tocsin.projections.apply.deliveries import DELIVERIES
 from tocsin.projections.tables import job_log_document
@@ -33,10 +32,10 @@ async def test_J11_attempts_are_rows_and_counts_as_they_were_told(database: str)
     assert (first["body"], first["body_cut"], first["status"], first["outcome"]) == (TEXT, True, 503, "retry")
     assert (first["started_at"], first["scheduled_for"]) == (rfc3339(START + 5), rfc3339(START))
     assert (second["error"], second["next_attempt_at"], second["address"]) == (None, None, "192.0.2.1")
-    engine = create_async_engine(sqlalchemy_url(database))
-    async with engine.connect() as reading:
+    reader = Reader(database, size=1)
+    async with reader.connection() as reading:
         values = list(await counters.totals(reading))
-    await engine.dispose()
+    await reader.close()
     assert {(one.labels.get("outcome"), one.value) for one in values if one.name == "job_attempts"} == {
         ("retry", 1),
         ("succeeded", 1),

@@ -137,7 +137,7 @@ def test_batch_is_answered_by_item_and_a_success_is_refused(printed: list[str]) 
 def test_command_line_does_what_the_readme_says(printed: list[str]) -> None:
     (sent,) = block_with(printed, "send failure")
     assert sent["identifier"] != "orders"
-    (listed,) = block_with(printed, "keys create")
+    (listed,) = block_with(printed, "--name ci")
     assert listed["total"] >= 1
     inside = next(text for text in printed if "Everything answers." in text)
     assert "No record waits in the dead-letter queues." in inside
