@@ -33,24 +33,27 @@ from tocsin.ingest.routes import (
     pagerduty,
     silences,
     sns,
+    tasks,
     tickets,
     webhooks,
     webhooks_documentation,
 )
 from tocsin.ingest.secret_ring import SecretRing
+from tocsin.ingest.task_spec import TaskSpecs
 from tocsin.ingest.waiting import Outcomes
 from tocsin.ingest.webhook_sources import NO_SOURCES, Sources, sources
 from tocsin.ingest.webhooks import Webhooks
 from tocsin.openapi import Application
 from tocsin.policies import read_tickets_policy
 from tocsin.settings import Settings
+from tocsin.task_tokens import TaskTokens
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """Stage 1 of one process. ``policies`` is empty where another process watches the files.
 
-    egress: where jobs may send. cipher: encrypts their secret headers.
+    egress: where jobs and tasks may send. cipher: encrypts their secret headers and tokens.
     """
 
     publisher: Publisher
@@ -63,6 +66,12 @@ class Gateway:
     secrets: SecretRing | None = None
     egress: EgressPolicy = field(default_factory=EgressPolicy)
     cipher: Cipher = field(default_factory=lambda: Cipher(""))
+    tokens: TaskTokens = field(default_factory=lambda: TaskTokens(""))
+    poll_lambdas: tuple[str, ...] = ()
+
+    @property
+    def specs(self) -> TaskSpecs:
+        return TaskSpecs(self.egress, self.cipher, self.poll_lambdas)
 
     def mount(self, app: Application) -> Mapping[tuple[str, str], ASGIApp]:
         """Adds the routes to the application; returns those that are to be answered in front of it."""
@@ -75,6 +84,7 @@ class Gateway:
         app.include_router(silences.router(commands))
         app.include_router(jobs.router(jobs.JobRoutes(commands, Bodies(self.egress, self.cipher))))
         app.component_schemas |= jobs_documentation.component_schemas()
+        app.include_router(tasks.router(tasks.TaskRoutes(commands, self.specs, self.tokens)))
         taking = Webhooks(self.publisher, self.partitions, self.sources)
         app.include_router(webhooks.router(webhooks.WebhookRoutes(taking, self.authenticator)))
         app.include_router(sns.router(sns.SnsRoute(taking)))
@@ -130,4 +140,6 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
         secrets,
         egress.parse(settings.egress_allow),
         cipher,
+        TaskTokens(settings.key_pepper.get_secret_value()),
+        settings.poll_lambdas,
     )

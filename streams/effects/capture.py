@@ -66,7 +66,7 @@ class Capture:
         return found
 
     def text(self) -> str:
-        """At most as many bytes of UTF-8. NUL and what is no text are replaced, half a character at the cut is dropped."""
+        """At most so many bytes of UTF-8; NUL and what is no text are replaced, half a character at the end is cut."""
         decoder = codecs.getincrementaldecoder(self._charset)("replace")
         text = decoder.decode(bytes(self._data[: self._limit]), final=not self.cut).replace("\0", _NOTHING)
         encoded = text.encode()
