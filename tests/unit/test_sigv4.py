@@ -34,8 +34,8 @@ def signed(
     headers = {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": TARGET, "Host": "localhost:8000"}
     headers |= {name.replace("_", "-"): value for name, value in more.items()}
     request = AWSRequest("POST", "http://localhost:8000/", headers=headers, data=body)
-    SigV4Auth(Credentials(KEY, secret, token), service, region).add_auth(request)  # type: ignore[no-untyped-call]
-    prepared: Any = request.prepare()  # type: ignore[no-untyped-call]
+    SigV4Auth(Credentials(KEY, secret, token), service, region).add_auth(request)
+    prepared: Any = request.prepare()
     return [(name.lower().encode("latin-1"), text(value)) for name, value in prepared.headers.items()]
 
 
@@ -46,6 +46,11 @@ def text(value: Any) -> bytes:
 def read(headers: Headers, body: bytes = BODY, **more: Any) -> SignedRequest:
     values: dict[str, Any] = {"method": "POST", "path": "/", "query": b"", "now": datetime.now(UTC)} | more
     return sigv4.read(values["method"], values["path"], values["query"], headers, body, values["now"])
+
+
+def admit(headers: Headers) -> None:
+    request = read(headers)
+    request.check(SECRET if request.access_key_id == KEY else None)
 
 
 def changed(headers: Headers, name: str, value: bytes | None) -> Headers:
@@ -113,8 +118,7 @@ def test_T5_no_bit_of_the_signature_can_be_changed() -> None:
     for at in range(len(authorization)):
         flipped = authorization[:at] + bytes([authorization[at] ^ 1]) + authorization[at + 1 :]
         with pytest.raises(Unsigned):
-            request = read(changed(headers, "authorization", flipped))
-            request.check(SECRET if request.access_key_id == KEY else None)
+            admit(changed(headers, "authorization", flipped))
 
 
 @pytest.mark.parametrize(
