@@ -54,7 +54,7 @@ test: test-unit ## every test, against a real Kafka and PostgreSQL; under 8 minu
 	$(PYTEST) tests --ignore=tests/unit
 
 test-long: install-dev ## the same with all rounds
-	$(BIN)/pytest -q --long tests
+	$(PYTEST) --long tests
 
 bench: install-dev ## benchmarks; figures in bench/RESULTS.md
 	$(BIN)/python -m bench

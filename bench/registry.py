@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Final
 
 from bench.row import Row
-from bench.rows import alert_lists, decide, end_to_end, gateway, installation, jobs, lists, projection, storm, takeover
+from bench.rows import (
+    alert_lists,
+    cron,
+    decide,
+    end_to_end,
+    gateway,
+    installation,
+    jobs,
+    lists,
+    projection,
+    storm,
+    takeover,
+)
 
 ROWS: Final[tuple[Row, ...]] = (
     installation.UP,
@@ -22,6 +34,7 @@ ROWS: Final[tuple[Row, ...]] = (
     projection.REBUILD,
     lists.LISTS,
     alert_lists.ALERT_LISTS,
+    cron.CRON,
     jobs.BURST,
     jobs.STEADY,
 )

@@ -1,4 +1,4 @@
-"""One-time jobs through all roles: due in one second, and a hundred every second; how late each request arrives."""
+"""One-time jobs through all roles: due in one second, and a hundred a second; how late each request arrives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 import orjson
@@ -21,6 +21,7 @@ from bench.sinks import Arrival
 from bench.system import System
 from tocsin import keys
 
+_MEASURES: Final = ("p50", "p99", "max")
 _ENDPOINTS: Final = 50
 _CONNECTIONS: Final = 32
 _CREATED_WITHIN: Final = 90.0
@@ -35,8 +36,8 @@ async def _keys(running: System, workspaces: int) -> list[str]:
         await connection.close()
 
 
-def _bodies(due: Sequence[int], ports: Sequence[int]) -> list[bytes]:
-    """A job for each due time (Unix seconds), the endpoints in turn."""
+def _bodies(due: Sequence[float], ports: Sequence[int]) -> list[bytes]:
+    """A job for each due time (Unix seconds, with fraction), the endpoints in turn."""
     found = []
     for number, at in enumerate(due):
         job = {
@@ -99,12 +100,12 @@ def _instant(text: str) -> float:
     return float(text) if "T" not in text else datetime.fromisoformat(text).timestamp()
 
 
-async def _ours(environment: Environment, number: int, due_in: Sequence[int], workspaces: int) -> Figures:
+async def _ours(environment: Environment, number: int, due_in: Sequence[float], workspaces: int) -> Figures:
     running = await system.start(environment)
     try:
         ports = await _sinks(environment, running, number)
         bearers = await _keys(running, workspaces)
-        begin = int(time.time()) + 12 + len(due_in) // 300
+        begin = int(time.time()) + 12 + len(due_in) // 150
         await _create(running, _bodies([begin + seconds for seconds in due_in], ports), bearers)
         if time.time() > begin - 1:
             raise RuntimeError("creating the jobs took longer than thought")
@@ -114,66 +115,109 @@ async def _ours(environment: Environment, number: int, due_in: Sequence[int], wo
         running.stop()
 
 
-async def _bare(environment: Environment, number: int, due_in: Sequence[int]) -> Figures:
-    place = await environment.place(database=False)
+async def _bare(environment: Environment, number: int, due_in: Sequence[float]) -> Figures:
+    return await _posted_by("bench.bare.burst", environment, number, due_in, begin_in=4)
+
+
+async def _peer(environment: Environment, number: int, due_in: Sequence[float]) -> Figures:
+    """procrastinate defers 400 to 800 jobs a second here."""
+    return await _posted_by(
+        "bench.peers.procrastinate", environment, number, due_in, begin_in=8 + len(due_in) // 250, database=True
+    )
+
+
+async def _posted_by(
+    module: str,
+    environment: Environment,
+    number: int,
+    due_in: Sequence[float],
+    *,
+    begin_in: int,
+    database: bool = False,
+) -> Figures:
+    """What a program did with a plan of all requests. ``begin_in``: seconds until the first is due."""
+    place = await environment.place(database=database)
     file, plan = environment.directory / f"sinks-{number}", environment.directory / f"plan-{number}"
     receiving = environment.module(place, "bench.sinks", str(file), str(_ENDPOINTS))
     async with asyncio.timeout(20):
         while not (ports := sinks.ports(file)):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    begin = int(time.time()) + 4
+    begin = int(time.time()) + begin_in
     urls = (f"http://127.0.0.1:{ports[nth % len(ports)]}/hook" for nth in range(len(due_in)))
     plan.write_text("\n".join(f"{begin + seconds} {url}" for seconds, url in zip(due_in, urls, strict=True)))
-    posting = environment.module(place, "bench.bare.burst", str(plan))
+    posting = environment.module(place, module, str(plan))
     try:
+        await asyncio.sleep(begin - 1 - time.time())
+        posting.check()
+        if sinks.arrivals(file):
+            raise RuntimeError(f"{module} was not ready when the first request was due")
+        await asyncio.sleep(1 + due_in[-1])
         return _figures(await _arrived(environment, number, len(due_in)), len(due_in))
     finally:
         posting.stop()
         receiving.stop()
 
 
-async def _both(bench: Bench, due_in: Sequence[int], workspaces: int, rounds: int) -> tuple[Figures, Figures]:
-    """The middle round of each measure."""
+class _Found(NamedTuple):
+    ours: Figures
+    bare: Figures
+    peer: Figures
+
+
+async def _all(bench: Bench, due_in: Sequence[float], workspaces: int, rounds: int) -> _Found:
+    """The middle round of each measure; the peer has one round."""
     with bench.environment() as environment:
-        number = iter(range(2 * rounds))
+        number = iter(range(2 * rounds + 1))
         ours, bare = await bench.in_turns(
             rounds,
             lambda: _ours(environment, next(number), due_in, workspaces),
             lambda: _bare(environment, next(number), due_in),
             warm_up=False,
         )
-    measures = ("p50", "p99", "max")
-    return ({name: ours[name].median for name in measures}, {name: bare[name].median for name in measures})
+        bench.say("procrastinate")
+        peer = await _peer(environment, next(number), due_in)
+    return _Found(
+        {name: ours[name].median for name in _MEASURES}, {name: bare[name].median for name in _MEASURES}, peer
+    )
 
 
-def _lines(what: str, ours: Figures, bare: Figures, targets: dict[str, Target]) -> list[Line]:
-    return [
+def _lines(found: _Found, targets: dict[str, Target]) -> list[Line]:
+    beside = [
         Line(
-            f"{what}, {name}",
+            f"lateness at the receiver, {name}",
             "ms",
-            single(ours[name]),
-            single(bare[name]),
+            single(found.ours[name]),
+            single(found.bare[name]),
             (targets[name],) if name in targets else (),
         )
-        for name in ("p50", "p99", "max")
+        for name in _MEASURES
     ]
+    against = [
+        Line(
+            f"procrastinate in place of bare, {name}",
+            "ms",
+            single(found.ours[name]),
+            single(found.peer[name]),
+        )
+        for name in _MEASURES
+    ]
+    return beside + against
 
 
 async def burst(bench: Bench) -> list[Line]:
-    due_in = [0] * bench.size(1_000, 200)
-    ours, bare = await _both(bench, due_in, 20, bench.size(3, 1))
-    return _lines("lateness at the receiver", ours, bare, {"p99": below(600)})
+    due_in = [0.0] * bench.size(1_000, 200)
+    return _lines(await _all(bench, due_in, 20, bench.size(3, 1)), {"p99": below(600)})
 
 
 async def steady(bench: Bench) -> list[Line]:
     seconds = bench.size(60, 5)
-    due_in = [nth // 100 for nth in range(100 * seconds)]
-    ours, bare = await _both(bench, due_in, max(20, seconds), 1)
-    return _lines("lateness at the receiver", ours, bare, {"p50": below(15), "p99": below(40)})
+    due_in = [nth / 100 for nth in range(100 * seconds)]
+    return _lines(await _all(bench, due_in, max(20, seconds), 1), {"p50": below(15), "p99": below(40)})
 
 
 _BARE: Final = (
-    "an asyncio loop that knows all requests, sleeps until each is due and posts with aiohttp; nothing is kept"
+    "an asyncio loop that knows all requests, sleeps until each is due and posts with aiohttp; nothing is kept."
+    " procrastinate 3 polls every 0.1 s (5 s by default) and runs 20 at a time, on the same PostgreSQL"
 )
 BURST: Final = Row(
     "jobs_burst",
@@ -184,7 +228,7 @@ BURST: Final = Row(
 )
 STEADY: Final = Row(
     "jobs_steady",
-    "100 one-time jobs every second for a minute, of 60 workspaces, 50 endpoints; none lost or doubled",
+    "100 one-time jobs a second for a minute, evenly, of 60 workspaces, 50 endpoints; none lost or doubled",
     steady,
     _BARE,
 )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import httpx
 import pytest
 
 from tests.installation import Installation, eventually
+from tests.journeys.sinks import sink
 from tests.journeys.test_failures import move, report, the_ticket
 from tocsin.embedded import ports
 
@@ -132,6 +134,16 @@ def prometheus(installation: Installation, tmp_path: Path) -> Iterator[str]:
         process.terminate()
 
 
+def value_of(prometheus: str, query: str) -> float | None:
+    """What the query gives now; None while Prometheus is starting or knows nothing."""
+    try:
+        answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}, trust_env=False)
+    except httpx.TransportError:
+        return None
+    found = answer.json()["data"]["result"] if answer.status_code == 200 else []
+    return float(found[0]["value"][1]) if found else None
+
+
 def test_J16_real_prometheus_scrapes_business_and_process_metrics(
     prometheus: str, client: httpx.Client, workflow: str
 ) -> None:
@@ -139,12 +151,7 @@ def test_J16_real_prometheus_scrapes_business_and_process_metrics(
     the_ticket(client, workflow)
 
     def value(query: str) -> float | None:
-        try:
-            answer = httpx.get(f"{prometheus}/api/v1/query", params={"query": query}, trust_env=False)
-        except httpx.TransportError:
-            return None  # still starting
-        found = answer.json()["data"]["result"] if answer.status_code == 200 else []
-        return float(found[0]["value"][1]) if found else None
+        return value_of(prometheus, query)
 
     assert eventually(lambda: value("tocsin_tickets_opened_total"), 30) >= 1
     assert eventually(lambda: value('sum(up{job="tocsin"})') == 4.0, 30)
@@ -157,3 +164,24 @@ def test_J16_real_prometheus_scrapes_business_and_process_metrics(
         "sum(faust_messages_received_total)",
     ):
         assert eventually(lambda query=query: value(query), 30), query  # type: ignore[misc]
+
+
+def test_J16_real_prometheus_scrapes_what_became_of_jobs(
+    prometheus: str, installation: Installation, client: httpx.Client
+) -> None:
+    headers = {"x-api-key": create_key(installation, f"metrics-{uuid.uuid4().hex[:8]}")}
+    with sink() as receiver:
+        soon = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
+        job = {"name": "counted", "run_at": soon, "callback_url": receiver.url("/counted")}
+        assert client.post("/v1/jobs", json=job, headers=headers).status_code == 201
+        assert eventually(lambda: receiver.at("/counted"), 20)
+    for query in (
+        "tocsin_jobs_scheduled_total",
+        "tocsin_jobs_executed_total",
+        'tocsin_job_attempts_total{outcome="succeeded"}',
+        'tocsin_job_slots_total{verdict="fired"}',
+        "tocsin_job_lateness_seconds_count",
+    ):
+        assert eventually(lambda query=query: (value_of(prometheus, query) or 0) >= 1, 30), query  # type: ignore[misc]
+    for query in ("tocsin_jobs_failed_total", "sum(tocsin_delivery_breakers_open)", "sum(tocsin_deliveries_running)"):
+        assert eventually(lambda query=query: value_of(prometheus, query) is not None, 30), query  # type: ignore[misc]

@@ -42,6 +42,9 @@ async def served(stage: Stage) -> AsyncIterator[int]:
         server = uvicorn.Server(uvicorn.Config(stage.application, log_config=None, lifespan="off"))
         running = asyncio.create_task(server.serve([listening]))
         try:
+            async with asyncio.timeout(10):
+                while not server.started:  # noqa: ASYNC110 - it has no event to wait for
+                    await asyncio.sleep(0.01)
             yield listening.getsockname()[1]
         finally:
             server.should_exit = True
