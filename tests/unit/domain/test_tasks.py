@@ -25,6 +25,7 @@ from tests.unit.domain.task_story import (
 from tocsin.events import tasks as contract
 from tocsin.events.commands import CommandRefused, CommandUnchanged
 from tocsin.events.deliveries import AwsTask
+from tocsin.events.jobs import NO_PAYLOAD
 from tocsin.events.tickets import FailureReported
 from tocsin.events.times import rfc3339, unix_ms
 from tocsin.streams.domain.task_policy import TasksPolicy
@@ -370,14 +371,14 @@ def test_T3_tocsins_own_token_needs_no_aws_and_its_waiter_may_name_a_url() -> No
 
 
 def test_T3_a_large_result_travels_by_its_digest() -> None:
-    large = settle(result=msgspec.Raw(b""), result_digest="ab" * 32)
+    large = settle(result=NO_PAYLOAD, result_digest="ab" * 32)
     story = Story().given(register(on_settled_url="https://hooks.example/done"), large)
     assert story.asked("settlement")[0].request.payload_digest == "ab" * 32
     assert msgspec.json.decode(bytes(story.asked("notice")[0].request.payload))["result_digest"] == "ab" * 32
 
 
 def test_T3_a_success_without_a_result_is_null() -> None:
-    story = Story().given(register(), settle(result=msgspec.Raw(b"")))
+    story = Story().given(register(), settle(result=NO_PAYLOAD))
     assert bytes(story.asked("settlement")[0].request.payload) == b"null"
 
 
