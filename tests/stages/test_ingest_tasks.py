@@ -226,7 +226,7 @@ async def test_T10_a_deadline_is_an_instant_or_so_many_seconds(stage: Stage) -> 
 async def send(stage: Stage, operation: str = "Success", invocation: str = "", **body: Any) -> tuple[int, str]:
     """The status and the code of the error, as an AWS client sees them."""
     text = json.dumps({"taskToken": "AQC"} | body).encode()
-    headers = {name: value for name, value in signed(text, X_Amz_Target=TARGET + operation)}
+    headers = dict(signed(text, X_Amz_Target=TARGET + operation))
     if invocation:
         headers[b"amz-sdk-invocation-id"] = invocation.encode()
     headers.pop(b"content-length", None)
