@@ -197,6 +197,18 @@ def test_T5_every_command_of_the_howto_on_task_tokens_works(installation: Instal
 
 
 @pytest.mark.embedded
+def test_S5_every_command_of_the_howto_on_live_events_works(installation: Installation, printed: list[str]) -> None:
+    shell = Shell(installation)
+    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "live-events.md").read_text())
+    heard, resumed, tokens = [shell.run(block) for block in blocks]
+    shell.close()
+    assert [one["type"] for one in documents_in(heard) if one.get("ticket_id")] == ["ticket.opened"]
+    assert [one["type"] for one in documents_in(resumed) if one.get("ticket_id")] == ["ticket.opened"] * 2
+    assert tokens.count("retry: ") == 1
+    assert documents_in(tokens)[-1]["status"] == 401
+
+
+@pytest.mark.embedded
 def test_howto_rebuild_gives_equal_checksums(installation: Installation, printed: list[str]) -> None:
     before, _, after = run_howto(installation, "rebuild-a-projection.md")
     assert before == after

@@ -15,6 +15,7 @@ from tocsin.cli import (
     doctor,
     jobs,
     keys,
+    mock_slack,
     projections,
     roles,
     send,
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (roles, demo, database, topics, status, doctor):
+for module in (roles, demo, mock_slack, database, topics, status, doctor):
     module.register(app)
 for name, group in (
     ("backtest", backtest),
@@ -81,7 +82,7 @@ def fail(sentence: str) -> None:
 
 def _settings_problem(error: ValueError) -> str:
     """The sentence for settings that are refused; other ValueErrors are bugs and keep their traceback."""
-    from pydantic import ValidationError
+    from pydantic import SecretStr, ValidationError
 
     from tocsin.settings import Settings
 
@@ -89,8 +90,12 @@ def _settings_problem(error: ValueError) -> str:
         raise error
     problems = []
     for problem in error.errors():
+        if not problem["loc"]:  # about several together
+            problems.append(problem["msg"])
+            continue
         name = str(problem["loc"][0])
         field = Settings.model_fields.get(name)
         variable = (field.alias or name).upper() if field else name.upper()
-        problems.append(f"{variable}={problem['input']}: {problem['msg']}")
+        given = "***" if field and field.annotation is SecretStr else problem["input"]
+        problems.append(f"{variable}={given}: {problem['msg']}")
     return "Settings are not usable: " + "; ".join(problems) + "."
