@@ -30,7 +30,9 @@ from tocsin.streams.runtime.ownership import OwnedPartition
 AT_ONCE: Final = 500  # states taken up before others get their turn
 NOT_OF_THE_ENDPOINT: Final = ("request", "refused_by_egress_policy", "aws_refused")
 NOT_NOW_MS: Final = 100
+FIRST_NOT_YET_MS: Final = 50
 NOT_YET_MS: Final = 2_000
+_DOUBLINGS: Final = 6
 UNFORESEEN_MS: Final = 5_000
 TOO_MANY: Final = 429
 LONGEST_HOLD_MS: Final = 600_000
@@ -43,12 +45,12 @@ log = structlog.get_logger(__name__)
 class _Open:
     """An owned partition. ``submitted``: by key, the number of the attempt and its id in the pool.
 
-    told: of whom it was logged that they wait for something.
+    waited: how often each had to wait for what it is to send.
     """
 
     partition: OwnedPartition
     submitted: dict[bytes, tuple[int, str]] = field(default_factory=dict)
-    told: set[bytes] = field(default_factory=set)
+    waited: dict[bytes, int] = field(default_factory=dict)
     loading: asyncio.Task[None] | None = None
 
 
@@ -127,7 +129,7 @@ class Runner:
             self._drop(opened, key)
 
     def _drop(self, opened: _Open, key: bytes) -> None:
-        opened.told.discard(key)
+        opened.waited.pop(key, None)
         if submitted := opened.submitted.pop(key, None):
             self._pool.discard(submitted[1])
 
@@ -176,10 +178,7 @@ class Runner:
         try:
             event = await make(tools, state, owner)
         except NotYet as reason:
-            if key not in opened.told:
-                opened.told.add(key)
-                log.warning("an attempt waits for what it is to send", delivery=state.delivery_id, reason=str(reason))
-            return self._clock() + NOT_YET_MS, str(reason)
+            return self._clock() + _wait_more(opened, key, state, reason), str(reason)
         except NotNow:
             return self._clock() + NOT_NOW_MS, "not_owner"
         finally:
@@ -207,6 +206,16 @@ class Runner:
         if self._tools is None:
             self._tools = asyncio.get_running_loop().create_future()
         return self._tools
+
+
+def _wait_more(opened: _Open, key: bytes, state: DeliveryState, reason: NotYet) -> int:
+    """Milliseconds: a body is usually projected a moment after it was accepted, so it is looked for soon at first."""
+    before = opened.waited.get(key, 0)
+    opened.waited[key] = before + 1
+    wait = FIRST_NOT_YET_MS << before if before < _DOUBLINGS else NOT_YET_MS
+    if before == _DOUBLINGS:
+        log.warning("an attempt waits for what it is to send", delivery=state.delivery_id, reason=str(reason))
+    return min(wait, NOT_YET_MS)
 
 
 def _pace(state: DeliveryState, place: Place) -> Pace | None:

@@ -111,10 +111,21 @@ async def test_a_missing_payload_is_waited_for_and_never_sent_empty() -> None:
     story = await opened()
     story.bodies.known["d"] = NotYet("payload_missing")
     story.partition.set(a=waiting("a", story.hand.now, payload_digest="d"))
-    await story.move(10_000)
+    for _ in range(100):
+        await story.move(100)
     assert story.sender.sent == []
     story.bodies.known["d"] = b'{"big":1}'
     await story.move(2_000)
+    assert [request.body for _, request in story.sender.sent] == [b'{"big":1}']
+
+
+async def test_T4_a_payload_that_is_there_in_a_moment_is_sent_in_a_moment() -> None:
+    story = await opened()
+    story.bodies.known["d"] = NotYet("payload_missing")
+    story.partition.set(a=waiting("a", story.hand.now, payload_digest="d"))
+    await story.move(60)
+    story.bodies.known["d"] = b'{"big":1}'
+    await story.move(110)
     assert [request.body for _, request in story.sender.sent] == [b'{"big":1}']
 
 
