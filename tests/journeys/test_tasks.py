@@ -285,6 +285,22 @@ def test_T10_poll_now_and_wait_longer(tasks: httpx.Client, jobs_outside: Outside
     assert ended(tasks, task_id)["status"] == "COMPLETED"
 
 
+def test_T10_many_are_ended_by_filter(tasks: httpx.Client, installation: Installation) -> None:
+    owner, key = f"team-{uuid.uuid4().hex[:8]}", ["--key", tasks.headers["x-api-key"]]
+    made = [register(tasks, owner=owner)["id"] for _ in range(3)]
+    other = register(tasks, owner="somebody else")["id"]
+    would = installation.run("tasks", "cancel", "--owner", owner, "--dry-run", *key)
+    assert would.stdout.split().count("would") == 3, would.stderr
+    done = installation.run("tasks", "cancel", "--owner", owner, "--older-than", "0s", "--reason", "gone", *key)
+    assert {line.split()[0] for line in done.stdout.splitlines()} == set(made)
+    assert done.stdout.count("CANCELLED") == 3
+    assert {ended(tasks, one)["settlement"]["cause"] for one in made} == {"gone"}
+    settled = installation.run("tasks", "settle", "success", "--owner", "somebody else", "--result", '{"n": 1}', *key)
+    assert settled.stdout == f"{other} COMPLETED\n", settled.stderr
+    assert installation.run("tasks", "cancel", *key).returncode == 1, "which ones?"
+    assert owner not in installation.run("tasks", "list", *key).stdout
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

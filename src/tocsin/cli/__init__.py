@@ -22,6 +22,7 @@ from tocsin.cli import (
     signing_secrets,
     sources,
     status,
+    tasks,
     topics,
 )
 from tocsin.errors import StartError
@@ -46,6 +47,7 @@ for name, group in (
     ("send", send),
     ("signing-secrets", signing_secrets),
     ("sources", sources),
+    ("tasks", tasks),
 ):
     app.add_typer(group.app, name=name)
 
