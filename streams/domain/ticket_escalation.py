@@ -186,14 +186,8 @@ class Rising:
         telling = self._telling
         if not telling.notify or not telling.episode.unresolved:
             return ()
-        envelope = telling.received.envelope
         channels = telling.rules.body.channels
-        # what two people ask for in one moment are two messages
-        asked = envelope.id if step.reason == "manual" else ""
-        return tuple(
-            _notification(telling.ticket_id, envelope.workspace, step, asked, name, channels[name])
-            for name in who.channels
-        )
+        return tuple(_notification(telling, step, name, channels[name]) for name in who.channels)
 
 
 def _step(
@@ -207,13 +201,13 @@ def _link(telling: Telling) -> str:
     return f"{url}/tickets/{telling.ticket_id}" if url else ""
 
 
-def _notification(
-    ticket_id: str, workspace: str, step: EscalationStep, asked: str, name: str, channel: Channel
-) -> Notification:
-    """Its id follows from what it tells of and to whom, so that deciding twice sends one. ``asked``: by which event."""
-    of_step = (step.metric, str(step.cycle), str(step.step), str(step.loop), step.due_at)
-    parts = (workspace, ticket_id, *of_step, asked, name)
-    identity = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+def _notification(telling: Telling, step: EscalationStep, name: str, channel: Channel) -> Notification:
+    """Its id follows from what it tells of and to whom, so that deciding twice sends one."""
+    workspace = telling.received.envelope.workspace
+    parts = [workspace, telling.ticket_id, step.metric, str(step.cycle), str(step.step), str(step.loop), step.due_at]
+    if step.reason == "manual":  # two people may do it in one millisecond
+        parts.append(telling.received.envelope.id)
+    identity = hashlib.sha256("\0".join([*parts, name]).encode()).hexdigest()
     where = channel.known_as or channel.endpoint
     return Notification(
         notification_id=identity,

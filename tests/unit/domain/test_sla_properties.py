@@ -135,8 +135,12 @@ def test_S4_wake_ups_too_many_and_too_early_change_nothing(
 
 
 def told(desk: Desk) -> list[Any]:
+    """Messages by hand have the id of their command, which differs here."""
     return [
-        (one.at, one.level, one.told, one.coalesced, [note.notification_id for note in one.notifications])
+        (
+            *(one.at, one.level, one.told, one.coalesced, len(one.notifications)),
+            [note.notification_id for note in one.notifications if one.told.reason != "manual"],
+        )
         for one in escalations(desk.facts)
     ]
 
@@ -152,7 +156,7 @@ def test_S4_the_level_never_falls_and_no_message_is_sent_twice(
     assert levels == sorted(levels)
     assert all(one.level <= one.cap or one.level == one.from_level for one in escalations(desk.facts))
     sent = [effect.event.origin.run_id for effect in messages(desk.facts)]
-    assert len(sent) == len(set(sent))
+    assert len(sent) == len(set(sent)), [(one.at, one.told) for one in escalations(desk.facts)]
 
 
 @given(GOVERNING, HISTORIES, st.booleans())
