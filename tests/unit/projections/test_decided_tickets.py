@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.domain import given as words
-from tests.unit.domain.sla_story import START, TICKET, Desk
-from tests.unit.domain.test_sla_properties import DAY, GOVERNING, HISTORIES, played
+from tests.unit.domain.sla_story import DAY, START, TICKET, Desk
+from tests.unit.domain.test_sla_properties import GOVERNING, HISTORIES, played
 from tests.unit.projections.fact_log import FactLog
 from tests.unit.projections.memory_tables import MemoryTables
 from tocsin.events import sla, tickets
