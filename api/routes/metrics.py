@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from tocsin.api.queries import counters, dashboard
+from tocsin.api.queries import counters, dashboard, tasks
 from tocsin.api.queries.reader import Reader
 from tocsin.authentication import Principal, require
 from tocsin.problems import Problem, responses
@@ -26,6 +26,10 @@ BUSINESS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "jobs_scheduled": ("Jobs created", ()),
     "jobs_executed": ("Runs of jobs that ended, cancelled ones not counted", ()),
     "jobs_failed": ("Runs of jobs that failed finally", ()),
+    "tasks_registered": ("Tasks registered", ("deadline",)),
+    "tasks_settled": ("Tasks settled, by how they ended", ("status",)),
+    "task_polls": ("Polls of tasks, by what they found", ("verdict",)),
+    "task_settlements_concluded": ("Last words of AWS on settlements", ("confirmation",)),
     "job_slots": ("Slots of jobs, by what became of them", ("verdict",)),
     "tickets_reported": ("Tickets of other systems that were reported", ()),
     "sla_warnings": ("Goals of tickets that came near", ("metric",)),
@@ -75,6 +79,7 @@ async def _business(reader: Reader) -> list[Metric]:
         async with reader.connection() as connection:
             values = list(await counters.totals(connection))
             states = await dashboard.open_by_state(connection)
+            inbox = await tasks.inbox(connection)
     except Problem:
         return []
     families = {
@@ -93,7 +98,17 @@ async def _business(reader: Reader) -> list[Metric]:
             values, "tocsin_sla_lateness_seconds", "How long after its due time a missed goal of a ticket was noticed"
         ),
         _open_tickets(states),
+        *_waiting(inbox),
     ]
+
+
+def _waiting(inbox: tasks.Inbox) -> list[Metric]:
+    gauges = {
+        "tocsin_tasks_waiting": ("Tasks that are not settled", inbox.waiting),
+        "tocsin_tasks_without_deadline": ("Tasks that are not settled and may wait for ever", inbox.without_deadline),
+        "tocsin_task_oldest_waiting_seconds": ("Age of the task that waits longest", inbox.oldest_seconds),
+    }
+    return [GaugeMetricFamily(name, text, value) for name, (text, value) in gauges.items()]
 
 
 def lateness(values: Iterable[counters.Value], name: str, text: str) -> HistogramMetricFamily:

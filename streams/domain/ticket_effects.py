@@ -29,7 +29,7 @@ def _requested(fact: Escalated, one: Notification) -> Effect:
             url=one.url,
             payload=msgspec.Raw(msgspec.json.encode(content)),
             by_operator=True,
-            rate_key=f"channel:{one.channel}" if one.rate_per_second else "",
+            rate_key=(one.known_as or f"channel:{one.channel}") if one.rate_per_second else "",
             rate_per_second=one.rate_per_second,
             channel=one.known_as,
         ),

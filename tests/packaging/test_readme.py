@@ -215,6 +215,17 @@ def test_S11_every_command_of_the_howto_on_service_levels_works(installation: In
 
 
 @pytest.mark.embedded
+def test_T5_every_command_of_the_howto_on_task_tokens_works(installation: Installation, printed: list[str]) -> None:
+    shell = Shell(installation)
+    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "task-tokens.md").read_text())
+    found = "".join(shell.run(block.replace(".venv/bin/python", sys.executable)) for block in blocks)
+    shell.close()
+    shown = [one for one in documents_in(found) if str(one.get("id", "")).startswith("k_")]
+    assert {"PENDING", "COMPLETED", "POLLING", "CANCELLED"} <= {one["status"] for one in shown}
+    assert next(one for one in shown if one["status"] == "COMPLETED")["settlement"]["result"] == {"rows": 42}
+
+
+@pytest.mark.embedded
 def test_S5_every_command_of_the_howto_on_live_events_works(installation: Installation, printed: list[str]) -> None:
     shell = Shell(installation)
     blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "live-events.md").read_text())

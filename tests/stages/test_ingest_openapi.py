@@ -11,7 +11,7 @@ import pytest
 
 from tests.live import live_events
 from tests.stages.ingest import Stage
-from tocsin.api.app import Api
+from tocsin.api.app import Api, watching
 from tocsin.api.health import Health
 from tocsin.api.queries.reader import Reader
 from tocsin.http import compose
@@ -41,7 +41,8 @@ ROUTES = [
 def document() -> dict[str, Any]:
     stage = Stage()
     # neither is asked anything: both connect on first use
-    queries = Api(Reader("postgresql://nobody@/nothing"), cast("Any", None), Health({}), live_events())
+    reader = Reader("postgresql://nobody@/nothing")
+    queries = Api(reader, cast("Any", None), Health({}), live_events(), watching(reader))
     _, app = compose(stage.gateway, queries, stage.authenticator)
     return app.openapi()
 

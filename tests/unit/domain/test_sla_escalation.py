@@ -358,7 +358,7 @@ def test_S4_a_message_is_a_delivery_of_the_channel_at_the_rate_of_slack() -> Non
     assert (effect.domain, effect.entity) == ("deliveries", asked.delivery_id)
     assert (asked.origin.domain, asked.origin.entity) == ("tickets", "T-4711")
     assert (asked.request.url, asked.request.channel, asked.request.by_operator) == ("", "slack:default", True)
-    assert (asked.request.rate_key, asked.request.rate_per_second) == ("channel:slack", 1)
+    assert (asked.request.rate_key, asked.request.rate_per_second) == ("slack:default", 1)
     assert asked.scheduled_for == rfc3339(START + HOUR)
 
 
