@@ -159,7 +159,7 @@ def test_I8_sample_incidents_are_there_and_one_is_taken_up(printed: list[str]) -
 @pytest.mark.embedded
 def test_I9_every_command_of_the_howto_on_incidents_works(installation: Installation, printed: list[str]) -> None:
     deploy = installation.directory / "deploy"
-    deploy.mkdir()
+    deploy.mkdir(exist_ok=True)
     shutil.copy(ROOT / "deploy" / "grouping.yaml", deploy)
     shell = Shell(installation)
     blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "incidents.md").read_text())
@@ -200,6 +200,9 @@ def test_S1_the_ticket_of_the_readme_is_reported_watched_and_acknowledged(printe
 
 @pytest.mark.embedded
 def test_S11_every_command_of_the_howto_on_service_levels_works(installation: Installation, printed: list[str]) -> None:
+    deploy = installation.directory / "deploy"
+    deploy.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "deploy" / "sla.yaml", deploy)
     shell = Shell(installation)
     blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "sla.md").read_text())
     found = [shell.run(block) for block in blocks]
