@@ -15,6 +15,7 @@ from bench.rows import (
     jobs,
     lists,
     projection,
+    sla,
     storm,
     takeover,
 )
@@ -37,4 +38,5 @@ ROWS: Final[tuple[Row, ...]] = (
     cron.CRON,
     jobs.BURST,
     jobs.STEADY,
+    sla.BURST,
 )
