@@ -308,6 +308,6 @@ async def test_T5_guessing_is_slowed_down_and_a_right_signature_always_passes(st
     for _ in range(12):
         answer = await stage.http.post("/", content=b'{"taskToken": "AQC", "output": "{}"}', headers=headers)
         seen.append((answer.status_code, answer.json()["__type"]))
-    assert seen[:10] == [(400, "InvalidSignatureException")] * 10
+    assert seen[:10] == [(401, "InvalidSignatureException")] * 10
     assert seen[10:] == [(429, "ThrottlingException")] * 2
     assert await send(stage, output="{}") == (200, "")
