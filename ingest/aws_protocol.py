@@ -23,7 +23,7 @@ CLOSED: Final = "Task Timed Out: 'Provided task does not exist anymore'"
 
 
 class AwsError(Exception):
-    """``code`` is the name that clients go by. status: 400 for what the client did, 503 for what is repeated."""
+    """``code`` is the name that clients go by. status: 400 for what the client did, 503 for what it does again."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(message)

@@ -32,6 +32,7 @@ def _error(description: str) -> dict[str, Any]:
     return {"description": description, "content": {aws_protocol.MEDIA_TYPE: {"schema": schema}}}
 
 
+_PROBLEMS: Final = {status: problem for status, problem in responses(413, 415).items() if status not in (401, 503)}
 _CALL: Final[dict[str, Any]] = {
     "operation_id": "aws_step_functions",
     "summary": "The JSON protocol of AWS Step Functions for task tokens",
@@ -41,10 +42,12 @@ _CALL: Final[dict[str, Any]] = {
     "responses": {
         200: {"description": "Taken", "content": {aws_protocol.MEDIA_TYPE: {"schema": {"type": "object"}}}},
         400: _error("`__type` names AWS's error"),
+        401: _error("Not signed, or not rightly"),
+        403: _error("The key lacks the scope `write`"),
         429: _error("Too many wrong signatures from this address"),
         503: _error("Not decided in time, or a dependency is down; the SDK tries again"),
     }
-    | responses(413, 415),
+    | _PROBLEMS,
     "openapi_extra": {
         "security": [],
         "parameters": [
@@ -95,10 +98,10 @@ class AwsRoute:
             if guessed and await self.authenticator.guessed(scope):
                 message = "Too many requests with a wrong signature from this address"
                 raise AwsError("ThrottlingException", message, 429) from None
-            raise AwsError(error.code, str(error)) from None
+            raise AwsError(error.code, str(error), 401) from None
         assert signer is not None  # noqa: S101 - check has raised
         if _SCOPE not in signer.scopes:
-            raise AwsError("AccessDeniedException", f"The key {signer.name!r} lacks the scope {_SCOPE!r}")
+            raise AwsError("AccessDeniedException", f"The key {signer.name!r} lacks the scope {_SCOPE!r}", 403)
         return Principal(signer.workspace, signer.name, signer.scopes)
 
     async def _carry_out(self, request: Request, body: bytes, principal: Principal) -> None:

@@ -16,18 +16,22 @@ DEFAULT_DELAYS_MS: Final = (
 )
 # with the delays above about two days; whoever waits longer has been told by an alert
 DEFAULT_MAX_ATTEMPTS: Final = 56
+# far longer than an endpoint that fails is left alone: nobody will tell the end of such a poll
+DEFAULT_POLL_LOST_MS: Final = _HOUR
 DEFAULT_KEPT_MS: Final = 30 * 24 * _HOUR
 
 
 class TasksPolicy(msgspec.Struct, frozen=True):
     """``settlement_retry_delays_ms``: between tries of telling AWS; the last one counts for all after it.
 
-    kept_ms: for so long after its settlement a task answers that it was settled; then its token is unknown.
+    poll_lost_ms: a poll that has not ended after so long counts as one without an answer. kept_ms: for so long after
+    its settlement a task answers that it was settled; then its token is unknown.
     """
 
     settlement_retry_delays_ms: tuple[int, ...] = DEFAULT_DELAYS_MS
     settlement_max_attempts: int = DEFAULT_MAX_ATTEMPTS
     notice_max_attempts: int = 8
+    poll_lost_ms: int = DEFAULT_POLL_LOST_MS
     kept_ms: int = DEFAULT_KEPT_MS
 
 

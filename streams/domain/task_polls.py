@@ -48,20 +48,40 @@ def start(telling: Telling, poll: Poll, rule: str, *, actor: str = "", answers: 
 def finished(state: Task | None, received: Received, policy: TasksPolicy) -> Sequence[Fact]:
     event: contract.PollFinished = received.event
     telling = Telling(state, received, policy)
-    poll = state.spec.poll if state is not None else None
-    if state is None or poll is None or state.polling != event.run_id:
+    if state is None or state.polling != event.run_id:
         rule = "unknown_task" if state is None else "another_poll" if state.waiting else "settled_already"
         telling.plain(contract.WordIgnored, rule, task_id=event.task_id, run_id=event.run_id)
-        return telling.facts
+    else:
+        _ended(telling, event)
+    return telling.facts
+
+
+def lost(telling: Telling) -> None:
+    """The poll under way is counted as one without an answer; if it ends after all, nobody waits for it."""
+    task = telling.task
+    event = contract.PollFinished(
+        task_id=telling.received.entity,
+        run_id=task.polling,
+        result="failed",
+        finished_at=telling.received.at,
+        error="lost",
+        detail="its end was never told",
+    )
+    _ended(telling, event)
+
+
+def _ended(telling: Telling, event: contract.PollFinished) -> None:
+    task = telling.task
+    poll = task.spec.poll
+    assert poll is not None  # noqa: S101 - one is under way
     answer = event.answer if event.result == "succeeded" else None
     verdict: PollVerdict = answer.state if answer else "error"
-    attempts = state.attempts + 1
+    attempts = task.attempts + 1
     ends = verdict in ("completed", "failed", "oversize") or attempts >= poll.max_attempts
     _tell(telling, poll, event, verdict, goes_on=not ends)
     if ends:
-        what, rule = _settlement(state, poll, verdict, answer, event)
+        what, rule = _settlement(task, verdict, answer, event)
         settle(telling, what, rule, values={"attempts": attempts, "max_attempts": poll.max_attempts})
-    return telling.facts
 
 
 def _tell(telling: Telling, poll: Poll, event: contract.PollFinished, verdict: PollVerdict, *, goes_on: bool) -> None:
@@ -98,7 +118,7 @@ _RULES: Final[dict[PollVerdict, str]] = {
 
 
 def _settlement(
-    task: Task, poll: Poll, verdict: PollVerdict, answer: PollAnswer | None, event: contract.PollFinished
+    task: Task, verdict: PollVerdict, answer: PollAnswer | None, event: contract.PollFinished
 ) -> tuple[Settlement, str]:
     if verdict == "completed" and answer is not None:
         return Settlement("COMPLETED", "success", result=answer.result, result_digest=answer.result_digest), "polled"

@@ -28,8 +28,10 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Task(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One task; times in Unix ms. attempts: polls that ended. polling: run id of the one that has not, and polled_by
-    its delivery. digest: of the request that registered it. heartbeat_sent: of one that AWS is being told of."""
+    """One task; times in Unix ms. attempts: polls that ended. polling: run id of the one that has not, polled_by its
+    delivery, polling_since when it was due. digest: of the request that registered it. heartbeat_sent: of one that AWS
+    is being told of.
+    """
 
     status: TaskStatus
     version: int
@@ -44,6 +46,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True, gc=False):
     polled_by: str = ""
     settled: Settled | None = None
     heartbeat_sent: int | None = None
+    polling_since: int = 0
 
     @property
     def waiting(self) -> bool:
@@ -92,7 +95,8 @@ def _instant(text: str) -> int | None:
 
 
 def _poll_started(task: Task, fact: contract.PollStarted) -> Task:
-    return replace(task, polling=fact.call.run_id, polled_by=fact.call.delivery_id)
+    since = unix_ms(fact.call.not_before)
+    return replace(task, polling=fact.call.run_id, polled_by=fact.call.delivery_id, polling_since=since)
 
 
 def _polled(task: Task, fact: contract.TaskPolled) -> Task:

@@ -51,7 +51,8 @@ def next_due(state: Task, policy: TasksPolicy) -> int | None:
     if state.settled is not None:
         # as long as AWS is being told, its answer is waited for
         return None if state.settled.confirmation == "pending" else state.settled.at + policy.kept_ms
-    clocks = (state.deadline, state.heartbeat_due, state.next_poll)
+    lost = state.polling_since + policy.poll_lost_ms if state.polling else None
+    clocks = (state.deadline, state.heartbeat_due, state.next_poll, lost)
     return min((due for due in clocks if due is not None), default=None)
 
 
@@ -68,6 +69,8 @@ def advance(state: Task, received: Received, policy: TasksPolicy) -> Sequence[Fa
     elif state.heartbeat_due is not None and state.heartbeat_due <= now:
         seconds = state.spec.heartbeat_ms / 1000
         settle(telling, failure("TIMEOUT", f"there was no sign of life for {seconds:g} s"), "heartbeat_missed")
+    elif state.polling:
+        task_polls.lost(telling)
     elif state.spec.poll is not None:
         task_polls.start(telling, state.spec.poll, "interval_over")
     return telling.facts

@@ -177,4 +177,4 @@ def test_T5_other_operations_and_bodies_have_aws_errors(installation: Installati
     assert refusal(worker.list_state_machines) == "UnknownOperationException"
     with installation.client() as nobody:
         answer = nobody.post("/", json={"taskToken": "AQC"})
-        assert (answer.status_code, answer.json()["__type"]) == (400, "MissingAuthenticationTokenException")
+        assert (answer.status_code, answer.json()["__type"]) == (401, "MissingAuthenticationTokenException")

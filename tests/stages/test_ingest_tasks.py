@@ -125,7 +125,7 @@ async def test_T1_metadata_and_payload_are_passed_on_as_they_were_sent(stage: St
         ({"heartbeat_seconds": 59, "poll": POLL}, "body", "heartbeat_too_short"),
         ({"task_token": "a b"}, "task_token", "string_pattern_mismatch"),
         ({"task_token": "x" * 2049}, "task_token", "string_too_long"),
-        ({"task_token": TOKENS.issue("default")}, "task_token", "reserved"),
+        ({"task_token": TOKENS.issue("default", "e1")}, "task_token", "reserved"),
         ({"poll": {"interval_seconds": 1}}, "poll", "one_of"),
         ({"poll": POLL | {"lambda": "check"}}, "poll", "one_of"),
         ({"poll": {"lambda": "other", "interval_seconds": 1}}, "poll.lambda", "not_allowed"),
@@ -272,7 +272,7 @@ async def test_T5_what_is_not_decided_in_time_is_tried_again_by_the_client(stage
     ("token", "reason", "code"),
     [
         ("AQC", "unknown", "InvalidToken"),
-        (TOKENS.issue("default"), "unknown", "TaskDoesNotExist"),
+        (TOKENS.issue("default", "e1"), "unknown", "TaskDoesNotExist"),
         ("AQC", "settled", "TaskTimedOut"),
     ],
     ids=["not ours", "unknown", "settled"],
@@ -309,6 +309,6 @@ async def test_T5_guessing_is_slowed_down_and_a_right_signature_always_passes(st
     for _ in range(12):
         answer = await stage.http.post("/", content=b'{"taskToken": "AQC", "output": "{}"}', headers=headers)
         seen.append((answer.status_code, answer.json()["__type"]))
-    assert seen[:10] == [(400, "InvalidSignatureException")] * 10
+    assert seen[:10] == [(401, "InvalidSignatureException")] * 10
     assert seen[10:] == [(429, "ThrottlingException")] * 2
     assert await send(stage, output="{}") == (200, "")

@@ -199,6 +199,15 @@ def test_T2_a_poll_may_invoke_a_function() -> None:
     assert bytes(call.request.payload) == b'{"id":7}'
 
 
+def test_T2_a_poll_whose_end_is_never_told_is_counted_and_the_task_goes_on() -> None:
+    story = polling(timeout_ms=0)
+    assert story.due_in() == HOUR
+    assert said(story.wake(after=HOUR)) == [("TaskPolled", "no_answer")]
+    assert (story.task.attempts, story.due_in()) == (1, 30 * SECOND)
+    late = story.when(story.poll_ended("completed", run_id=f"{TASK}.poll-1"))
+    assert said(late) == [("WordIgnored", "another_poll")]
+
+
 # --- heartbeats -------------------------------------------------------------------------------------------------------
 
 
