@@ -1,0 +1,134 @@
+"""Commands of the four scripts; each script names one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from waiting_workflows import emulators, scenarios, stacks, view
+from waiting_workflows.place import DEFAULT, Addresses, Place
+from waiting_workflows.stacks import Stack
+from waiting_workflows.trial import Check, Trial
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+console = Console(highlight=False, soft_wrap=True)
+Directory = Annotated[Path, typer.Option(help="Where everything is kept.", envvar="STEP_FUNCTIONS_DIR")]
+_PASSED, _FAILED = "✅", "❌"
+NOT_DEPLOYED: Final = 2
+
+
+@app.command()
+def deploy(
+    directory: Directory = DEFAULT,
+    stop: Annotated[bool, typer.Option("--stop", help="End the emulators and what they started.")] = False,
+) -> None:
+    """Start MiniStack and moto on free loopback ports and deploy tables, functions and state machines, anew."""
+    place = Place(directory.resolve())
+    place.directory.mkdir(parents=True, exist_ok=True)
+    if stop:
+        ended = emulators.stop(place)
+        console.print(f"ended: {', '.join(ended)}" if ended else "nothing ran")
+        return
+    began = time.monotonic()
+    addresses = emulators.start(place)
+    for stack in _stacks(addresses):
+        stacks.deploy(stack)
+        names = ", ".join(machine.name for machine in stack.machines)
+        console.print(f"{_PASSED} {stack.region}: {stacks.TOKENS}, {stacks.JOBS}, {', '.join(stacks.FUNCTIONS)}")
+        console.print(f"   state machines at {stack.states}: {names}")
+    console.print(f"deployed in {time.monotonic() - began:.1f} s; logs and addresses in {place.directory}")
+
+
+@app.command(name="test")
+def play(
+    directory: Directory = DEFAULT,
+    scenario: Annotated[list[str] | None, typer.Option(help="Only this scenario; may be repeated.")] = None,
+    polls: Annotated[int, typer.Option(min=1, max=50, help="Polls before the job ends.")] = 3,
+    show: Annotated[bool, typer.Option("--list", help="Only name the scenarios.")] = False,
+) -> None:
+    """Play the scenarios, show their progress, and exit 1 unless everything was as it must be."""
+    chosen = [one for one in scenarios.scenarios(polls) if not scenario or one.name in scenario]
+    known = {one.name for one in scenarios.scenarios(polls)}
+    if unknown := set(scenario or ()) - known:
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: one of {', '.join(sorted(known))}")
+    if show:
+        for one in chosen:
+            console.print(f"{one.name:<17} {one.emulator:<10} {one.title}")
+        return
+    addresses = _deployed(directory)
+    deployed = {"ministack": stacks.on_ministack(addresses), "moto": stacks.on_moto(addresses)}
+    began, broken = time.monotonic(), []
+    for one in chosen:
+        console.print(f"\n[bold]{one.name}[/bold]: {one.title} ({one.emulator})")
+        if not _played(one, deployed[one.emulator]):
+            broken.append(one.name)
+    took = time.monotonic() - began
+    if broken:
+        console.print(f"\n{_FAILED} {len(broken)} of {len(chosen)} scenarios in {took:.1f} s: {', '.join(broken)}")
+        raise typer.Exit(1)
+    console.print(f"\n{_PASSED} {len(chosen)} of {len(chosen)} scenarios in {took:.1f} s")
+
+
+@app.command()
+def monitor(
+    directory: Directory = DEFAULT,
+    once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False,
+) -> None:
+    """Show ``poc-task-tokens`` until Ctrl-C."""
+    deployed = _stacks(_deployed(directory))
+    if once:
+        console.print(view.table(deployed))
+        return
+    with Live(view.table(deployed), console=console, auto_refresh=False) as live:
+        try:
+            while True:
+                time.sleep(0.5)
+                live.update(view.table(deployed), refresh=True)
+        except KeyboardInterrupt:
+            return
+
+
+@app.command(name="poll-once")
+def poll_once(
+    directory: Directory = DEFAULT,
+    now: Annotated[bool, typer.Option("--now", help="Also ask about jobs whose next poll is not due.")] = False,
+) -> None:
+    """Invoke ``poc-poller`` once in every region, as the schedule would, and print what became of the rows."""
+    for stack in _stacks(_deployed(directory)):
+        found = stack.invoke("poc-poller", {"now": now})
+        console.print(f"{stack.region} {json.dumps(found)}")
+
+
+def _played(scenario: scenarios.Scenario, stack: Stack) -> bool:
+    trial = Trial(scenario, stack, lambda look: console.print(f"  {time.strftime('%H:%M:%S')}  {look}"))
+    try:
+        checks = trial.run()
+    except TimeoutError as error:
+        checks = [Check("ended", False, str(error))]
+    for check in checks:
+        console.print(f"  {_PASSED if check.holds else _FAILED} {check.name}: {check.seen}", markup=False)
+    return all(check.holds for check in checks)
+
+
+def _stacks(addresses: Addresses) -> list[Stack]:
+    return [stacks.on_ministack(addresses), stacks.on_moto(addresses)]
+
+
+def _deployed(directory: Path) -> Addresses:
+    place = Place(directory.resolve())
+    if not emulators.alive(place):
+        console.print(f"nothing is deployed in {place.directory}; run deploy-local.sh first")
+        raise typer.Exit(NOT_DEPLOYED)
+    return place.addresses()
+
+
+if __name__ == "__main__":
+    os.environ["NO_PROXY"] = "127.0.0.1,localhost"  # emulators are never behind a proxy
+    app()

@@ -1,0 +1,97 @@
+"""T6-T8: the Step Functions example as its readers run it: its scripts, on real emulators."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "step-functions"
+
+
+class Example:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [EXAMPLE / script, *arguments],
+            env={**os.environ, "PYTHON": sys.executable, "STEP_FUNCTIONS_DIR": str(self.directory)},
+            capture_output=True,
+            text=True,
+            timeout=240,
+        )
+
+
+@pytest.fixture(scope="module")
+def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    deployed = Example(tmp_path_factory.mktemp("step-functions"))
+    done = deployed.run("deploy-local.sh")
+    assert done.returncode == 0, done.stdout + done.stderr
+    yield deployed
+    ended = deployed.run("deploy-local.sh", "--stop")
+    assert ended.stdout.strip() == "ended: ministack, moto"
+
+
+def test_T7_the_result_of_a_completed_job_reaches_the_next_state(example: Example) -> None:
+    done = example.run("test-local.sh", "--scenario", "happy", "--polls", "4")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in (
+        "✅ token generated",
+        "✅ token persisted",
+        "✅ external polling: 4 polls",
+        "✅ workflow reconnected",
+        "✅ final state UseResult: its input has result",
+        "✅ final state in poc-task-tokens: COMPLETED, confirmed",
+    ):
+        assert line in done.stdout
+    assert "attempts 2/24" in done.stdout, "progress is shown while it waits"
+
+
+def test_T6_a_missed_heartbeat_ends_in_the_timeout_state(example: Example) -> None:
+    done = example.run("test-local.sh", "--scenario", "heartbeat-missed")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✅ final state TimeoutState" in done.stdout
+    assert "✅ final state in poc-task-tokens: TIMEOUT, closed_elsewhere" in done.stdout
+
+
+def test_T6_the_table_is_shown_without_tokens(example: Example) -> None:
+    shown = example.run("monitor.sh", "--once")
+    assert shown.returncode == 0, shown.stderr
+    assert "poc-task-tokens" in shown.stdout
+    assert example.run("poll-once.sh", "--now").stdout.split() == ["us-east-1", "{}", "eu-west-1", "{}"]
+
+
+def test_T6_nothing_of_it_listens_beyond_the_loopback_interface(example: Example) -> None:
+    import psutil
+
+    from tocsin.embedded import process
+
+    for name in ("ministack", "moto"):
+        found = process.recall(example.directory / f"{name}.pid")
+        assert found is not None
+        addresses = {
+            one.laddr.ip
+            for each in (found, *found.children(recursive=True))
+            for one in each.net_connections("inet")
+            if one.status == psutil.CONN_LISTEN
+        }
+        assert addresses == {"127.0.0.1"}
+
+
+def test_T7_the_test_says_what_to_do_when_nothing_is_deployed(tmp_path: Path) -> None:
+    done = Example(tmp_path).run("test-local.sh")
+    assert done.returncode == 2
+    assert "run deploy-local.sh first" in done.stdout
+
+
+@pytest.mark.long
+def test_T7_every_scenario_passes_three_times_in_a_row(example: Example) -> None:
+    for _ in range(3):
+        done = example.run("test-local.sh")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "✅ 10 of 10 scenarios" in done.stdout
