@@ -95,3 +95,18 @@ def test_T7_every_scenario_passes_three_times_in_a_row(example: Example) -> None
         done = example.run("test-local.sh")
         assert done.returncode == 0, done.stdout + done.stderr
         assert "✅ 10 of 10 scenarios" in done.stdout
+
+
+@pytest.mark.long
+def test_T8_a_hundred_workflows_wait_at_once_and_each_goes_on_within_a_second(example: Example) -> None:
+    done = example.run("run.sh", "crowd", "--count", "100")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✅ waited at once: 100 of 100" in done.stdout
+    assert "✅ external polling: 300 polls" in done.stdout
+
+
+@pytest.mark.long
+def test_T6_where_emulators_differ_from_aws_is_what_the_document_says(example: Example) -> None:
+    done = example.run("run.sh", "differences")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout in (EXAMPLE.parents[1] / "docs" / "step-functions.md").read_text()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -12,10 +14,10 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from waiting_workflows import emulators, scenarios, stacks, view
+from waiting_workflows import crowd, differences, emulators, scenarios, stacks, view
 from waiting_workflows.place import DEFAULT, Addresses, Place
 from waiting_workflows.stacks import Stack
-from waiting_workflows.trial import Check, Trial
+from waiting_workflows.trial import RESUMED_WITHIN_MS, Check, Trial
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console(highlight=False, soft_wrap=True)
@@ -106,12 +108,46 @@ def poll_once(
         console.print(f"{stack.region} {json.dumps(found)}")
 
 
+@app.command(name="crowd")
+def wait_together(
+    directory: Directory = DEFAULT,
+    count: Annotated[int, typer.Option(min=1, max=500, help="Workflows that wait at once.")] = 100,
+    polls: Annotated[int, typer.Option(min=1, max=50, help="Polls before each job ends.")] = 3,
+) -> None:
+    """Let many workflows wait at once, and exit 1 unless each goes on within a second of its job's end."""
+    stack = stacks.on_ministack(_deployed(directory))
+    found = crowd.run(stack, count, polls, lambda line: console.print(f"  {time.strftime('%H:%M:%S')}  {line}"))
+    middle, most = found.resumed_ms[len(found.resumed_ms) // 2], found.resumed_ms[-1]
+    checks = (
+        Check("waited at once", found.waited_at_once == count, f"{found.waited_at_once} of {count} workflows"),
+        Check("external polling", found.polls == count * polls, f"{found.polls} polls, {count * polls} wanted"),
+        Check(
+            "workflows reconnected", most < RESUMED_WITHIN_MS, f"p50 {middle} ms, p99 {found.p99} ms, most {most} ms"
+        ),
+    )
+    if not _shown(checks):
+        raise typer.Exit(1)
+
+
+@app.command(name="differences")
+def show_differences(directory: Directory = DEFAULT) -> None:
+    """Ask both emulators what AWS answers otherwise, and print the table of docs/step-functions.md."""
+    deployed = _stacks(_deployed(directory))
+    with ThreadPoolExecutor(len(deployed)) as pool:
+        ministack, moto = pool.map(differences.measured, deployed)
+    typer.echo(differences.markdown(ministack, moto), nl=False)
+
+
 def _played(scenario: scenarios.Scenario, stack: Stack) -> bool:
     trial = Trial(scenario, stack, lambda look: console.print(f"  {time.strftime('%H:%M:%S')}  {look}"))
     try:
         checks = trial.run()
     except TimeoutError as error:
         checks = [Check("ended", False, str(error))]
+    return _shown(checks)
+
+
+def _shown(checks: Sequence[Check]) -> bool:
     for check in checks:
         console.print(f"  {_PASSED if check.holds else _FAILED} {check.name}: {check.seen}", markup=False)
     return all(check.holds for check in checks)

@@ -53,14 +53,20 @@ class Stack:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
-        return self._clients.setdefault(service, self._make(service))
+        """State machines and queues are where ``states`` says, the rest in MiniStack."""
+        at_states = service in ("stepfunctions", "sqs")
+        return self.other_client(service, self.states if at_states else self.addresses.ministack)
+
+    def other_client(self, service: str, endpoint: str) -> Any:
+        if (service, endpoint) not in self._clients:
+            self._clients[service, endpoint] = self._make(service, endpoint)
+        return self._clients[service, endpoint]
 
     @cached_property
-    def _clients(self) -> dict[str, Any]:
+    def _clients(self) -> dict[tuple[str, str], Any]:
         return {}
 
-    def _make(self, service: str) -> Any:
-        endpoint = self.states if service in ("stepfunctions", "sqs") else self.addresses.ministack
+    def _make(self, service: str, endpoint: str) -> Any:
         return boto3.client(
             service,
             endpoint_url=endpoint,
