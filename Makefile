@@ -69,6 +69,7 @@ lock: ## pin all requirements anew, with hashes (needs uv)
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 docs: install-dev ## print the documents that come from code and tests
+	$(BIN)/python tools/cost.py
 	$(BIN)/python tools/stories.py
 	TOCSIN_WRITE_SNAPSHOTS=1 $(BIN)/pytest -q tests/stages/test_ingest_openapi.py
 	$(BIN)/tocsin topics --markdown > docs/events.md

@@ -52,9 +52,12 @@ def start(request: Mapping[str, Any]) -> dict[str, Any]:
         row = _row(token, request, now)
         stored = token_table.store(row, str(request.get("execution", "")), now)
         job_id = _create(dict(request["job"]), row.token_id)
-        token_table.name_job(row, job_id, now)
         if registration.wanted():
             registration.register(row, job_id, str(request.get("execution", "")), now)
+        if registration.polls():
+            token_table.hand_over(row.token_id, job_id, "tocsin", now)
+        else:
+            token_table.name_job(row, job_id, now)
     except Exception as error:
         _give_up(token, error, stored=stored)
         raise

@@ -26,6 +26,11 @@ def wanted() -> bool:
     return bool(os.environ.get("TOCSIN_URL"))
 
 
+def polls() -> bool:
+    """Whether tocsin asks about the job itself."""
+    return wanted() and bool(os.environ.get("JOB_STATUS_URL"))
+
+
 def register(row: Waiting, job_id: str, execution: str, now: int) -> None:
     """Raises RegistrationRefused, or URLError when tocsin does not answer."""
     request = urllib.request.Request(  # noqa: S310 - the operator names it

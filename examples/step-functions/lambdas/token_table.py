@@ -61,6 +61,12 @@ def name_job(row: Waiting, job_id: str, now: int) -> None:
     _update(row.token_id, "SET job_id = :job, next_poll = :at, updated_at = :now", values)
 
 
+def hand_over(row_id: str, job_id: str, to: str, now: int) -> None:
+    """Somebody else polls and settles from now on; the token is theirs."""
+    values = {":job": job_id, ":to": to, ":now": now}
+    _update(row_id, "SET job_id = :job, polled_by = :to, updated_at = :now REMOVE waiting, task_token", values)
+
+
 def due(now: int, most: int) -> list[Waiting]:
     """Rows whose next poll is due, the longest overdue first; also those whose end AWS has not heard of."""
     found = _tokens().query(
