@@ -55,7 +55,7 @@ test: test-unit ## every test, against a real Kafka and PostgreSQL; under 8 minu
 	$(PYTEST) tests --ignore=tests/unit
 
 test-long: install-dev ## the same with all rounds
-	$(BIN)/pytest -q --long tests
+	$(PYTEST) --long tests
 
 e2e-step-functions: install-dev ## the Step Functions example on emulators: deployed, then three times every scenario
 	@cd examples/step-functions && ./deploy-local.sh && trap './deploy-local.sh --stop' EXIT && \

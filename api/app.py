@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 
 import asyncpg
 from fastapi import FastAPI
 
 from tocsin.api.health import Health
+from tocsin.api.queries import tasks as queries
 from tocsin.api.queries.reader import Reader
-from tocsin.api.routes import alerts, commands, incidents, jobs, metrics, silences, tickets
+from tocsin.api.routes import alerts, commands, incidents, jobs, metrics, silences, tasks, tickets
 from tocsin.api.routes import health as health_routes
+from tocsin.api.settlements import Key, Settlements
 from tocsin.database import PromptPool
 from tocsin.settings import Settings
 
@@ -24,6 +26,7 @@ class Api:
     reader: Reader
     pool: asyncpg.Pool[asyncpg.Record]
     health: Health
+    settlements: Settlements
 
     def mount(self, app: FastAPI) -> None:
         app.include_router(tickets.router(self.reader))
@@ -31,6 +34,7 @@ class Api:
         app.include_router(incidents.router(self.reader))
         app.include_router(silences.router(self.reader))
         app.include_router(jobs.router(self.reader))
+        app.include_router(tasks.router(self.reader, self.settlements))
         app.include_router(commands.router(PromptPool(self.pool)))
         app.include_router(health_routes.router(self.health))
         app.include_router(metrics.router(self.reader))
@@ -41,9 +45,21 @@ class Api:
         try:
             yield
         finally:
+            await self.settlements.close()
             await self.reader.close()
 
 
 def api(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], health: Health) -> Api:
     """The query API as the settings describe it."""
-    return Api(Reader(settings.database), pool, health)
+    reader = Reader(settings.database)
+    return Api(reader, pool, health, watching(reader))
+
+
+def watching(reader: Reader) -> Settlements:
+    """One look for everybody of this process who waits for the end of a task."""
+
+    async def find(keys: Collection[Key]) -> Collection[Key]:
+        async with reader.connection() as connection:
+            return await queries.settled(connection, keys)
+
+    return Settlements(find)

@@ -175,7 +175,8 @@ class Environment:
 
     def _start(self, arguments: Sequence[str], environment: Mapping[str, str]) -> Program:
         number = len(self._programs)
-        log = self.directory / f"{number}-{arguments[1].rpartition('.')[2]}-{'-'.join(arguments[2:3])}.log"
+        first = "".join(arguments[2:3]).rpartition("/")[2]  # it may be a path
+        log = self.directory / f"{number}-{arguments[1].rpartition('.')[2]}-{first}.log"
         self._programs.append(Program([sys.executable, *arguments], environment, log))
         return self._programs[-1]
 

@@ -103,12 +103,13 @@ def _named(error: CronError) -> Wrong:
 
 def _run_at(value: Any, timezone: str | None, now: datetime) -> Schedule:
     """With an offset it is that instant. Without one it is what the clock of ``timezone`` shows: a time that is
-    skipped is later by the gap, one that is repeated is the first."""
+    skipped is later by the gap, one that is repeated is the first. Below milliseconds it is cut."""
     found = _MOMENT.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise _no_moment()
     try:
-        moment = datetime.fromisoformat(value).replace(microsecond=0)
+        moment = datetime.fromisoformat(value)
+        moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
         if moment.tzinfo is None:
             return _local(moment, timezone, now)
         return Schedule(run_at=_coming(moment.astimezone(UTC), now))

@@ -8,10 +8,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from tocsin.api.queries import counters
+from tocsin.api.queries import counters, tasks
 from tocsin.api.queries.reader import Reader
 from tocsin.authentication import Principal, require
 from tocsin.problems import Problem, responses
@@ -26,6 +26,10 @@ BUSINESS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "jobs_scheduled": ("Jobs created", ()),
     "jobs_executed": ("Runs of jobs that ended, cancelled ones not counted", ()),
     "jobs_failed": ("Runs of jobs that failed finally", ()),
+    "tasks_registered": ("Tasks registered", ("deadline",)),
+    "tasks_settled": ("Tasks settled, by how they ended", ("status",)),
+    "task_polls": ("Polls of tasks, by what they found", ("verdict",)),
+    "task_settlements_concluded": ("Last words of AWS on settlements", ("confirmation",)),
     "job_slots": ("Slots of jobs, by what became of them", ("verdict",)),
 }
 
@@ -69,6 +73,7 @@ async def _business(reader: Reader) -> list[Metric]:
     try:
         async with reader.connection() as connection:
             values = list(await counters.totals(connection))
+            inbox = await tasks.inbox(connection)
     except Problem:
         return []
     families = {
@@ -80,7 +85,16 @@ async def _business(reader: Reader) -> list[Metric]:
     for name, (_, label_names) in BUSINESS.items():
         if not label_names and not families[name].samples:
             families[name].add_metric([], 0)
-    return [*families.values(), lateness(values)]
+    return [*families.values(), lateness(values), *_waiting(inbox)]
+
+
+def _waiting(inbox: tasks.Inbox) -> list[Metric]:
+    gauges = {
+        "tocsin_tasks_waiting": ("Tasks that are not settled", inbox.waiting),
+        "tocsin_tasks_without_deadline": ("Tasks that are not settled and may wait for ever", inbox.without_deadline),
+        "tocsin_task_oldest_waiting_seconds": ("Age of the task that waits longest", inbox.oldest_seconds),
+    }
+    return [GaugeMetricFamily(name, text, value) for name, (text, value) in gauges.items()]
 
 
 def lateness(values: Iterable[counters.Value]) -> HistogramMetricFamily:

@@ -1,4 +1,4 @@
-"""One-time jobs through all roles: due in one second, and a hundred every second; how late each request arrives."""
+"""One-time jobs through all roles: due in one second, and a hundred a second; how late each request arrives."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ async def _keys(running: System, workspaces: int) -> list[str]:
         await connection.close()
 
 
-def _bodies(due: Sequence[int], ports: Sequence[int]) -> list[bytes]:
-    """A job for each due time (Unix seconds), the endpoints in turn."""
+def _bodies(due: Sequence[float], ports: Sequence[int]) -> list[bytes]:
+    """A job for each due time (Unix seconds, with fraction), the endpoints in turn."""
     found = []
     for number, at in enumerate(due):
         job = {
@@ -100,12 +100,12 @@ def _instant(text: str) -> float:
     return float(text) if "T" not in text else datetime.fromisoformat(text).timestamp()
 
 
-async def _ours(environment: Environment, number: int, due_in: Sequence[int], workspaces: int) -> Figures:
+async def _ours(environment: Environment, number: int, due_in: Sequence[float], workspaces: int) -> Figures:
     running = await system.start(environment)
     try:
         ports = await _sinks(environment, running, number)
         bearers = await _keys(running, workspaces)
-        begin = int(time.time()) + 12 + len(due_in) // 300
+        begin = int(time.time()) + 12 + len(due_in) // 150
         await _create(running, _bodies([begin + seconds for seconds in due_in], ports), bearers)
         if time.time() > begin - 1:
             raise RuntimeError("creating the jobs took longer than thought")
@@ -115,11 +115,11 @@ async def _ours(environment: Environment, number: int, due_in: Sequence[int], wo
         running.stop()
 
 
-async def _bare(environment: Environment, number: int, due_in: Sequence[int]) -> Figures:
+async def _bare(environment: Environment, number: int, due_in: Sequence[float]) -> Figures:
     return await _posted_by("bench.bare.burst", environment, number, due_in, begin_in=4)
 
 
-async def _peer(environment: Environment, number: int, due_in: Sequence[int]) -> Figures:
+async def _peer(environment: Environment, number: int, due_in: Sequence[float]) -> Figures:
     """procrastinate defers 400 to 800 jobs a second here."""
     return await _posted_by(
         "bench.peers.procrastinate", environment, number, due_in, begin_in=8 + len(due_in) // 250, database=True
@@ -130,7 +130,7 @@ async def _posted_by(
     module: str,
     environment: Environment,
     number: int,
-    due_in: Sequence[int],
+    due_in: Sequence[float],
     *,
     begin_in: int,
     database: bool = False,
@@ -164,7 +164,7 @@ class _Found(NamedTuple):
     peer: Figures
 
 
-async def _all(bench: Bench, due_in: Sequence[int], workspaces: int, rounds: int) -> _Found:
+async def _all(bench: Bench, due_in: Sequence[float], workspaces: int, rounds: int) -> _Found:
     """The middle round of each measure; the peer has one round."""
     with bench.environment() as environment:
         number = iter(range(2 * rounds + 1))
@@ -205,13 +205,13 @@ def _lines(found: _Found, targets: dict[str, Target]) -> list[Line]:
 
 
 async def burst(bench: Bench) -> list[Line]:
-    due_in = [0] * bench.size(1_000, 200)
+    due_in = [0.0] * bench.size(1_000, 200)
     return _lines(await _all(bench, due_in, 20, bench.size(3, 1)), {"p99": below(600)})
 
 
 async def steady(bench: Bench) -> list[Line]:
     seconds = bench.size(60, 5)
-    due_in = [nth // 100 for nth in range(100 * seconds)]
+    due_in = [nth / 100 for nth in range(100 * seconds)]
     return _lines(await _all(bench, due_in, max(20, seconds), 1), {"p50": below(15), "p99": below(40)})
 
 
@@ -228,7 +228,7 @@ BURST: Final = Row(
 )
 STEADY: Final = Row(
     "jobs_steady",
-    "100 one-time jobs every second for a minute, of 60 workspaces, 50 endpoints; none lost or doubled",
+    "100 one-time jobs a second for a minute, evenly, of 60 workspaces, 50 endpoints; none lost or doubled",
     steady,
     _BARE,
 )

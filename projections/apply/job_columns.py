@@ -114,7 +114,7 @@ def slots_of(fact: contract.JobFact) -> Iterator[tuple[tuple[int, str], Columns]
         for nth, slot in enumerate(fact.slots):
             older = {"more": fact.more, "first": instant(fact.first) if fact.first and fact.more else None}
             rest = older if nth == 0 else {"more": 0, "first": None}
-            yield (fact.spec_version, _from_seconds(slot)), decided | {"verdict": fact.verdict} | rest
+            yield (fact.spec_version, _from_ms(slot)), decided | {"verdict": fact.verdict} | rest
 
 
 def number_of_slots(fact: contract.JobFact) -> tuple[str, int]:
@@ -131,8 +131,8 @@ def _whole(slot: str) -> str:
     return rfc3339(unix_ms(instant(slot)))
 
 
-def _from_seconds(slot: int) -> str:
+def _from_ms(slot: int) -> str:
     try:
-        return rfc3339(slot * 1000)
+        return rfc3339(slot)
     except (OverflowError, OSError) as error:
-        raise ValueError(f"{slot} is no time in seconds") from error
+        raise ValueError(f"{slot} is no time in milliseconds") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tocsin.projections.tables.administration import (
     api_keys,
+    aws_keys,
     outcomes,
     projection_errors,
     signing_secrets,
@@ -25,6 +26,7 @@ from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metad
 from tocsin.projections.tables.offsets import projection_offsets
 from tocsin.projections.tables.payloads import payloads
 from tocsin.projections.tables.silences import silence_document, silences
+from tocsin.projections.tables.tasks import poll_document, task_document, task_polls, tasks
 from tocsin.projections.tables.ticket_counts import ticket_counts
 from tocsin.projections.tables.ticket_history import ticket_history
 from tocsin.projections.tables.ticket_occurrences import ticket_occurrences
@@ -41,6 +43,7 @@ __all__ = [
     "alert_history",
     "alerts",
     "api_keys",
+    "aws_keys",
     "counters",
     "document",
     "incident_actions",
@@ -56,6 +59,7 @@ __all__ = [
     "metadata",
     "outcomes",
     "payloads",
+    "poll_document",
     "projection_errors",
     "projection_offsets",
     "signing_secrets",
@@ -63,6 +67,9 @@ __all__ = [
     "silences",
     "slot_document",
     "sources_secrets",
+    "task_document",
+    "task_polls",
+    "tasks",
     "ticket_counts",
     "ticket_history",
     "ticket_occurrences",

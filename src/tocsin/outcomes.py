@@ -134,8 +134,8 @@ def _answer_document(outcome: Outcome) -> Answered:
 
 
 def _bare(outcome: Outcome) -> bytes:
-    """The fact itself; of a job only the id, since its spec has encrypted values that are never shown."""
-    if outcome.fact_type.startswith("tocsin.jobs."):
+    """The fact itself; of jobs and tasks only the id, since they have encrypted values that are never shown."""
+    if outcome.fact_type.startswith(("tocsin.jobs.", "tocsin.tasks.")):
         return msgspec.json.encode({"id": outcome.subject_id})
     return outcome.fact
 
@@ -158,6 +158,10 @@ def _answer_adopted(outcome: Outcome) -> Answered:
 
 def _answer_job(outcome: Outcome) -> Answered:
     return _created(outcome, f"/v1/jobs/{msgspec.json.decode(outcome.fact, type=_OfJob).job_id}")
+
+
+def _answer_task(outcome: Outcome) -> Answered:
+    return _created(outcome, f"/v1/tasks/{outcome.subject_id}")
 
 
 def _answer_run(outcome: Outcome) -> Answered:
@@ -191,6 +195,9 @@ _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
     "quota_exceeded": (429, "quota-exceeded", "The quota is used up"),
     "over": (409, "over", "It has run, and runs once"),
     "too_many": (409, "too-many", "There are too many already"),
+    "settled": (409, "settled", "The task was settled"),
+    "registered_otherwise": (409, "registered-otherwise", "The token was registered with another body"),
+    "nothing_to_poll": (409, "nothing-to-poll", "The task names nobody to ask"),
 }
 
 
@@ -219,6 +226,7 @@ _ANSWERS: Final[Mapping[str, Callable[[Outcome], Answered]]] = {
     "SilenceEnded": _answer_nothing,
     "AlertsAdopted": _answer_adopted,
     "JobCreated": _answer_job,
+    "TaskRegistered": _answer_task,
     "RunStarted": _answer_run,
     "JobDeleted": _answer_nothing,
 }

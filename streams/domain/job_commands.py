@@ -67,7 +67,7 @@ def admitted(state: JobsState | None, received: Received) -> Sequence[Fact]:
     if telling.state.job is not None:
         return ()
     # a job that runs once fires even when its time passed on the way here
-    cursor = 0 if event.spec.run_at else unix_ms(event.requested_at) // 1000
+    cursor = 0 if event.spec.run_at else unix_ms(event.requested_at)
     slot = next_slot(event.spec, cursor)
     telling.about(
         contract.JobCreated,
@@ -80,7 +80,7 @@ def admitted(state: JobsState | None, received: Received) -> Sequence[Fact]:
         tzdata=tzdata_version(),
         answers=event.answers,
     )
-    if slot is not None and slot * 1000 <= received.now + LEAD_MS:
+    if slot is not None and slot <= received.now + LEAD_MS:
         handle_due(telling)
     return telling.facts
 
@@ -101,7 +101,7 @@ def update(state: JobsState | None, received: Received) -> Sequence[Fact]:
     if not changed:
         return telling.unchanged("update_job", "same_spec")
     drop_queued(telling, "updated")
-    cursor = received.now // 1000
+    cursor = received.now
     slot = next_slot(spec, cursor)
     telling.about(
         contract.JobUpdated,
@@ -176,7 +176,7 @@ def resume(state: JobsState | None, received: Received) -> Sequence[Fact]:
         return telling.refused("resume_job", "over", "the job is being paused; try again")
     answers = received.answers()
     telling.about(contract.JobResumed, "resumed", status="active", actor=event.actor, answers=answers)
-    if telling.job.next_slot is not None and telling.job.next_slot * 1000 <= received.now + LEAD_MS:
+    if telling.job.next_slot is not None and telling.job.next_slot <= received.now + LEAD_MS:
         handle_due(telling)  # it was left for now
     return telling.facts
 

@@ -130,7 +130,7 @@ def fire_queued(telling: Telling) -> None:
     job, now = telling.job, telling.received.now
     if job.queued is None or job.runs or job.status != "active" or job.ending is not None:
         return
-    late = now - job.queued * 1000 > job_slots.ON_TIME_MS
+    late = now - job.queued > job_slots.ON_TIME_MS
     fire(telling, Due(job.queued, "late" if late else "fired", "queued", now))
 
 
@@ -150,8 +150,8 @@ def fire(telling: Telling, due: Due) -> None:
         verdict=due.verdict,
         run_id=run,
         spec_version=job.spec_version,
-        lateness_ms=max(0, telling.received.now - due.slot * 1000),
-        request=telling.request(run, due.not_before, due.slot * 1000),
+        lateness_ms=max(0, telling.received.now - due.slot),
+        request=telling.request(run, due.not_before, due.slot),
         next_run=telling.following(max(due.slot, job.cursor)),
         values={"catchup": job.spec.catchup, "overlap": job.spec.overlap},
     )

@@ -12,20 +12,20 @@ from typing import Final, NamedTuple
 from tocsin.cron import slots_between, zone
 from tocsin.cron.zones import moment_at
 from tocsin.events.vocabulary import SlotVerdict
-from tocsin.streams.domain.job_state import Job, dst_of, next_slot, schedule, slot_of
+from tocsin.streams.domain.job_state import Job, dst_of, next_slot, schedule, slot_at, slot_of
 
 LEAD_MS: Final = 500
 """Slots are decided this much ahead, so that the request leaves at the slot itself."""
 ON_TIME_MS: Final = 60_000
 MOST_CAUGHT_UP: Final = 100
 CATCH_UP_INTERVAL_MS: Final = 1_000
-_LOOKED_BACK_SECONDS: Final = 7 * 86_400
+_LOOKED_BACK_MS: Final = 7 * 86_400_000
 """Slots older than this are not listed one by one."""
 _MOST_LISTED: Final = 20_000
 
 
 class Due(NamedTuple):
-    """A slot that becomes a run. ``not_before``: Unix ms."""
+    """A slot that becomes a run. Both times in Unix ms."""
 
     slot: int
     verdict: SlotVerdict
@@ -56,7 +56,7 @@ def jitter_ms(job_id: str, job: Job, slot: int) -> int:
         return 0
     following = next_slot(job.spec, slot)
     if following is not None:
-        window = min(window, (following - slot) * 1000)
+        window = min(window, following - slot)
     digest = hashlib.sha256(f"{job_id}/{slot}".encode()).digest()[:8]
     return int.from_bytes(digest) % window
 
@@ -65,7 +65,7 @@ def due_at(job_id: str, job: Job) -> int | None:
     """When the next slot is to be decided, Unix ms; None when there is none."""
     if job.next_slot is None:
         return None
-    return job.next_slot * 1000 + jitter_ms(job_id, job, job.next_slot) - LEAD_MS
+    return job.next_slot + jitter_ms(job_id, job, job.next_slot) - LEAD_MS
 
 
 def decided(job_id: str, job: Job, now: int) -> Decided:
@@ -84,22 +84,22 @@ def all_due(job_id: str, job: Job, now: int) -> tuple[int, ...]:
 
 
 def _slots_due(job_id: str, job: Job, now: int) -> list[int]:
-    until = (now + LEAD_MS) // 1000
+    until = now + LEAD_MS
     if job.once:
         slots = [at] if job.cursor < (at := slot_of(job.spec.run_at)) <= until else []
     else:
-        begin = max(job.cursor, until - _LOOKED_BACK_SECONDS)
-        moments = slots_between(
-            schedule(job.spec), zone(job.spec.timezone), moment_at(begin), moment_at(until), dst_of(job.spec)
-        )
-        slots = [int(moment.timestamp()) for moment in moments]
+        begin, end = (moment_at(at // 1000) for at in (max(job.cursor, until - _LOOKED_BACK_MS), until))
+        slots = [
+            slot_at(moment)
+            for moment in slots_between(schedule(job.spec), zone(job.spec.timezone), begin, end, dst_of(job.spec))
+        ]
     if slots and _not_before(job_id, job, slots[-1]) > now + LEAD_MS:
         slots.pop()  # its jitter has not passed
     return slots
 
 
 def _not_before(job_id: str, job: Job, slot: int) -> int:
-    return slot * 1000 + jitter_ms(job_id, job, slot)
+    return slot + jitter_ms(job_id, job, slot)
 
 
 def _lateness(job_id: str, job: Job, slot: int, now: int) -> int:
@@ -111,7 +111,7 @@ def _lateness(job_id: str, job: Job, slot: int, now: int) -> int:
 
 def _caught_up(job: Job, late: list[int], on_time: list[Due], now: int) -> Decided:
     """``late`` and ``on_time`` in the order of time."""
-    begin = now // 1000 - job.spec.catchup_window_seconds
+    begin = now - job.spec.catchup_window_seconds * 1000
     beyond = [slot for slot in late if slot < begin]
     within = late[len(beyond) :]
     passed = _passed("missed", "beyond_catchup_window", beyond)

@@ -5,6 +5,7 @@ It is folded from facts. A job that is over keeps what late commands need.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 import msgspec
@@ -27,7 +28,7 @@ class Quota(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Run(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A run whose end is not known. ``slot``: Unix seconds, 0 for one beside the schedule."""
+    """A run whose end is not known. ``slot``: Unix ms, 0 for one beside the schedule."""
 
     delivery_id: str
     slot: int = 0
@@ -42,7 +43,7 @@ class Ending(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Job(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One job. cursor: the last slot handled, Unix seconds. next_slot: computed from it, None when there is none.
+    """One job. cursor: the last slot handled, Unix ms. next_slot: computed from it, None when there is none.
 
     queued: a slot that waits for the run before it. failing: the last run failed finally. updated_at: Unix ms.
     """
@@ -82,12 +83,17 @@ class JobsState(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 def slot_text(slot: int) -> str:
-    return rfc3339(slot * 1000)
+    return rfc3339(slot)
 
 
 def slot_of(text: str) -> int:
-    """Unix seconds of an instant, rounded up: a slot has whole seconds and never comes early."""
-    return -(-unix_ms(text) // 1000)
+    """Unix ms of an instant. Only a job that runs once has slots within a second."""
+    return unix_ms(text)
+
+
+def slot_at(moment: datetime) -> int:
+    """Unix ms of a slot of an expression, which has whole seconds."""
+    return int(moment.timestamp()) * 1000
 
 
 def schedule(spec: JobSpec) -> CronExpression:
@@ -100,9 +106,9 @@ def dst_of(spec: JobSpec) -> DstPolicy:
 
 
 def next_slot(spec: JobSpec, cursor: int) -> int | None:
-    """The first slot after the cursor, Unix seconds."""
+    """The first slot after the cursor, both in Unix ms."""
     if not spec.cron:
         at = slot_of(spec.run_at)
         return at if at > cursor else None
-    found = next_after(schedule(spec), zone(spec.timezone), moment_at(cursor), dst_of(spec))
-    return None if found is None else int(found.timestamp())
+    found = next_after(schedule(spec), zone(spec.timezone), moment_at(cursor // 1000), dst_of(spec))
+    return None if found is None else slot_at(found)

@@ -11,7 +11,7 @@ from tocsin.events.jobs import JobFact, RunRequest
 from tocsin.events.times import rfc3339
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.job_evolution import evolve
-from tocsin.streams.domain.job_state import Job, JobsState, next_slot
+from tocsin.streams.domain.job_state import Job, JobsState, next_slot, slot_text
 
 _PORTS: Final = {"http": 80, "https": 443}
 
@@ -53,7 +53,7 @@ class Telling:
     def following(self, slot: int) -> str:
         """The next run once this slot is handled."""
         following = next_slot(self.job.spec, slot)
-        return "" if following is None else rfc3339(following * 1000)
+        return "" if following is None else slot_text(following)
 
     def request(self, run: str, not_before: int, scheduled_for: int) -> RunRequest:
         """What is to be delivered for a run; times in Unix ms."""

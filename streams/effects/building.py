@@ -8,8 +8,11 @@ from typing import Protocol
 from tocsin import secret_headers
 from tocsin.egress.refusal import Refused
 from tocsin.encryption import CannotDecrypt, Cipher
+from tocsin.events.deliveries import AwsTask
 from tocsin.events.times import unix_ms
 from tocsin.streams.domain.delivery_state import DeliveryState
+from tocsin.streams.domain.poll_answer import MAX_ANSWER_BYTES
+from tocsin.streams.effects.capture import LIMIT
 from tocsin.streams.effects.headers import Attempt, complete
 from tocsin.streams.effects.request import OutgoingRequest
 
@@ -53,5 +56,20 @@ class Builder:
             raise Unsendable("A secret header cannot be decrypted with the keys of this installation") from None
         except Refused as refused:
             raise Unsendable(refused.refusal.message) from None
-        url = state.request.url
-        return OutgoingRequest(url, body, workspace, headers, by_operator=state.request.by_operator)
+        asked = state.request
+        return OutgoingRequest(
+            asked.url,
+            body,
+            workspace,
+            headers,
+            method=asked.method,
+            by_operator=asked.by_operator,
+            most_bytes=LIMIT if asked.reading is None else MAX_ANSWER_BYTES,
+        )
+
+    def token(self, told: AwsTask) -> str:
+        """Raises Unsendable."""
+        try:
+            return secret_headers.opened(told.token, self._cipher)
+        except CannotDecrypt:
+            raise Unsendable("The task token cannot be decrypted with the keys of this installation") from None

@@ -15,22 +15,19 @@ import structlog
 
 from tocsin.events.deliveries import AttemptFinished
 from tocsin.events.identity import entity_of_numbered
-from tocsin.events.times import rfc3339
 from tocsin.streams.domain.delivery_outcome import outcome
 from tocsin.streams.domain.delivery_state import DeliveryState
 from tocsin.streams.effects import metrics
-from tocsin.streams.effects.attempt import NotNow, Sender
+from tocsin.streams.effects.attempt import NotNow
 from tocsin.streams.effects.breaker import Breakers
-from tocsin.streams.effects.building import Builder, Unsendable
 from tocsin.streams.effects.fair_queue import Limits, Place
-from tocsin.streams.effects.outbox import Outbox
+from tocsin.streams.effects.making import Owner, Tools, make
 from tocsin.streams.effects.payloads import NotYet
 from tocsin.streams.effects.pool import Delivery, DeliveryPool, SetAlarm
-from tocsin.streams.effects.request import AttemptResult
 from tocsin.streams.runtime.ownership import OwnedPartition
 
 AT_ONCE: Final = 500  # states taken up before others get their turn
-LOOK_AGAIN_SECONDS: Final = 0.05
+NOT_OF_THE_ENDPOINT: Final = ("request", "refused_by_egress_policy", "aws_refused")
 NOT_NOW_MS: Final = 100
 NOT_YET_MS: Final = 2_000
 UNFORESEEN_MS: Final = 5_000
@@ -49,15 +46,6 @@ class _Open:
     submitted: dict[bytes, tuple[int, str]] = field(default_factory=dict)
     told: set[bytes] = field(default_factory=set)
     loading: asyncio.Task[None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What an attempt is made with."""
-
-    sender: Sender
-    builder: Builder
-    outbox: Outbox
 
 
 class Runner:
@@ -161,13 +149,13 @@ class Runner:
     async def _admitted(self, opened: _Open, key: bytes, state: DeliveryState, place: Place) -> tuple[int, str] | None:
         """When to come again and why; None when the attempt was made and told."""
         tools = await asyncio.shield(self._equipment())
-        while not self._may_act(opened.partition):  # noqa: ASYNC110 - a heartbeat in another thread, so no event
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        owner = Owner(key, opened.partition.number, self._clock, lambda: self._may_act(opened.partition))
+        await owner.acting()
         if (later := self._breakers.admit(place, self._clock())) is not None:
             return later, "breaker_open"
         event: AttemptFinished | None = None
         try:
-            event = await self._attempt(tools, opened, state, place)
+            event = await make(tools, state, owner)
         except NotYet as reason:
             if key not in opened.told:
                 opened.told.add(key)
@@ -182,20 +170,9 @@ class Runner:
         await tools.outbox.finished(key, opened.partition.number, event)
         return None
 
-    async def _attempt(self, tools: Tools, opened: _Open, state: DeliveryState, place: Place) -> AttemptFinished:
-        """Raises NotYet, NotNow."""
-        body = await tools.builder.body(state)
-        started_at = self._clock()
-        try:
-            request = tools.builder.request(state, place.workspace, body, started_at)
-        except Unsendable as error:
-            return _event(state, AttemptResult(started_at, 0, None, "request", str(error)))
-        result = await tools.sender.send(request, started_at, lambda: self._may_act(opened.partition))
-        return _event(state, result)
-
     def _judge(self, place: Place, state: DeliveryState, event: AttemptFinished) -> None:
         """Only what the endpoint has to answer for counts for its breaker."""
-        if event.error in ("request", "refused_by_egress_policy"):
+        if event.error in NOT_OF_THE_ENDPOINT:
             self._breakers.abandon(place)
             return
         error: Any = event.error or None
@@ -206,19 +183,3 @@ class Runner:
         if self._tools is None:
             self._tools = asyncio.get_running_loop().create_future()
         return self._tools
-
-
-def _event(state: DeliveryState, result: AttemptResult) -> AttemptFinished:
-    return AttemptFinished(
-        delivery_id=state.delivery_id,
-        attempt=state.attempt,
-        started_at=rfc3339(result.started_at),
-        duration_ms=result.duration_ms,
-        status=result.status,
-        error=result.error or "",
-        detail=result.detail,
-        body=result.body,
-        body_cut=result.body_cut,
-        retry_after=result.retry_after,
-        address=result.address or "",
-    )

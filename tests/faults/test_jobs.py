@@ -66,13 +66,14 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
 class Fires:
     """Every slot of the jobs created here that was fired, as the log has it; those of other tests go on beside them.
 
-    at: append time of the first fire of a slot, Unix ms.
+    at: append time of the first fire of a slot, Unix ms. verdicts: by job, what became of each slot.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
         self.by_slot: dict[str, Counter[tuple[str, str]]] = {}
         self.at: dict[str, int] = {}
+        self.verdicts: dict[str, dict[str, str]] = {}
         self.created: set[str] = set()
 
     async def poll(self) -> None:
@@ -85,6 +86,10 @@ class Fires:
                 elif isinstance(fact, contract.SlotFired) and fact.job_id in self.created:
                     self.by_slot.setdefault(fact.slot, Counter())[fact.job_id, fact.run_id] += 1
                     self.at.setdefault(fact.slot, record.timestamp)
+                    self.verdicts.setdefault(fact.job_id, {})[fact.slot] = fact.verdict
+                elif isinstance(fact, contract.SlotsPassed) and fact.job_id in self.created:
+                    passed = {rfc3339(slot): fact.verdict for slot in fact.slots}
+                    self.verdicts.setdefault(fact.job_id, {}).update(passed)
 
     async def until(self, condition: Callable[[], bool], seconds: float = IN_TIME) -> None:
         async with asyncio.timeout(seconds):
@@ -203,4 +208,8 @@ async def test_J7_three_slots_of_downtime_are_one_catch_up_run(
         await fires.until(lambda: fires.complete(last))
         await fires.poll()
         assert set(fires.by_slot) == {last}
+        second = rfc3339(unix_ms(first) + MINUTE)
+        assert len(fires.verdicts) == 10
+        for verdicts in fires.verdicts.values():
+            assert verdicts == {first: "coalesced", second: "coalesced", last: "late"}
         fires.assert_each_once()

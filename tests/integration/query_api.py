@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import httpx
 
 from tocsin import authentication, database
-from tocsin.api.app import Api
+from tocsin.api.app import Api, watching
 from tocsin.api.health import Health
 from tocsin.api.health import postgres as postgres_check
 from tocsin.api.queries.reader import Reader
@@ -44,7 +44,7 @@ async def query_api(dsn: str, *keys: ApiKey, kafka: Health | None = None) -> Asy
     reader = Reader(dsn, size=4)
     app = application()
     authentication.install(app, Authenticator(MemoryKeys(keys), PEPPER, True, True))
-    Api(reader, pool, kafka or Health({"postgres": postgres_check(pool)})).mount(app)
+    Api(reader, pool, kafka or Health({"postgres": postgres_check(pool)}), watching(reader)).mount(app)
     transport = httpx.ASGITransport(surround(app), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tocsin") as client:
         try:

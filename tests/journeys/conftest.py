@@ -12,12 +12,19 @@ import pytest
 from tests import sns
 from tests.installation import Installation
 from tests.stages import webhooks
+from tocsin.embedded import ports
 
 ALERTMANAGER_SECRET = "the secret of Alertmanager"
 
 
 @pytest.fixture(scope="session")
-def installation(session_directory: Path) -> Iterator[Installation]:
+def aws_port() -> int:
+    """Where the installation looks for AWS Step Functions; a test that needs it has to answer there."""
+    return ports.choose(1)[0]
+
+
+@pytest.fixture(scope="session")
+def installation(session_directory: Path, aws_port: int) -> Iterator[Installation]:
     directory = session_directory / "up"
     directory.mkdir()
     policy = directory / "tickets.yaml"
@@ -37,6 +44,10 @@ def installation(session_directory: Path) -> Iterator[Installation]:
         PAGERDUTY_ROUTING_KEYS=webhooks.ROUTING_KEY,
         SNS_TOPIC_ARNS=sns.TOPIC,
         TOCSIN_EGRESS_ALLOW="127.0.0.1:1024-65535",
+        AWS_ENDPOINT_URL_STEPFUNCTIONS=f"http://127.0.0.1:{aws_port}",
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION="us-east-1",
     )
     installed.start()
     assert installed.output[-1].startswith("tocsin is ready"), installed.output

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from tests.stages.ingest import Stage
-from tocsin.api.app import Api
+from tocsin.api.app import Api, watching
 from tocsin.api.health import Health
 from tocsin.api.queries.reader import Reader
 from tocsin.http import compose
@@ -36,7 +36,8 @@ ROUTES = [
 def document() -> dict[str, Any]:
     stage = Stage()
     # neither is asked anything: both connect on first use
-    queries = Api(Reader("postgresql://nobody@/nothing"), cast("Any", None), Health({}))
+    reader = Reader("postgresql://nobody@/nothing")
+    queries = Api(reader, cast("Any", None), Health({}), watching(reader))
     _, app = compose(stage.gateway, queries, stage.authenticator)
     return app.openapi()
 

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.events import alerts, deliveries, incidents, jobs, tickets
+from tocsin.events import alerts, deliveries, incidents, jobs, tasks, tickets
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 TYPES: dict[str, type[Any]] = {
     name: cls
-    for domain in (tickets, alerts, incidents, jobs, deliveries)
+    for domain in (tickets, alerts, incidents, jobs, deliveries, tasks)
     for registry in (domain.EVENTS, domain.FACTS)
     for name, cls in registry.items()
 }

@@ -1,7 +1,7 @@
 """Contracts of the jobs domain: what comes in (events) and what was decided (facts), version 1 of each.
 
 A workspace has one quota entity, ``j_<hash of workspace>``, which admits jobs and numbers them; each job is an entity
-of its own, ``j_<hash>-<n>``, in the same partition. Times are RFC 3339 UTC; slots have whole seconds.
+of its own, ``j_<hash>-<n>``, in the same partition. Times are RFC 3339 UTC; slots of an expression have whole seconds.
 """
 
 from __future__ import annotations
@@ -268,7 +268,7 @@ class SlotFired(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=False
 class SlotsPassed(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """Slots that became no run, all for the same reason (``cause.rule``), oldest first.
 
-    slots: Unix seconds. more: how many older ones are not listed, when there were very many; ``first`` is the oldest.
+    slots: Unix ms. more: how many older ones are not listed, when there were very many; ``first`` is the oldest.
     """
 
     verdict: SlotVerdict

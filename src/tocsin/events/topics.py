@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 Kind = Literal["events", "facts", "state", "dlq", "payloads"]
 
-DOMAINS: Final[tuple[str, ...]] = ("tickets", "alerts", "incidents", "jobs", "deliveries")
+DOMAINS: Final[tuple[str, ...]] = ("tickets", "alerts", "incidents", "jobs", "deliveries", "tasks")
 PAYLOADS: Final = "tocsin.payloads.v1"
 # A legal 1 MiB body always fits, with its envelope.
 MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024

@@ -146,7 +146,7 @@ class World:
             if isinstance(fact, contract.SlotFired) and fact.job_id == job_id:
                 found.append((fact.slot[11:19], fact.verdict))
             elif isinstance(fact, contract.SlotsPassed) and fact.job_id == job_id:
-                found += [(rfc3339(slot * 1000)[11:19], fact.verdict) for slot in fact.slots]
+                found += [(rfc3339(slot)[11:19], fact.verdict) for slot in fact.slots]
         return found
 
     def answers(self) -> list[tuple[str, str]]:

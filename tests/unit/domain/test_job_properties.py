@@ -101,9 +101,9 @@ def test_J7_every_slot_up_to_the_cursor_has_exactly_one_verdict(steps: Any) -> N
         if not spec.cron:
             continue
         begin, end = slot_of(created.cursor), state.job.cursor
-        slots = slots_between(parse(spec.cron), zone(spec.timezone), moment_at(begin), moment_at(end))
+        slots = slots_between(parse(spec.cron), zone(spec.timezone), moment_at(begin // 1000), moment_at(end // 1000))
         waiting = {state.job.queued} if state.job.queued is not None else set()
-        assert {int(slot.timestamp()) for slot in slots} - waiting == set(verdicts)
+        assert {int(slot.timestamp()) * 1000 for slot in slots} - waiting == set(verdicts)
 
 
 @given(STEPS)

@@ -195,6 +195,17 @@ def test_J2_a_one_time_job_ends_with_its_run(result: str, status: str) -> None:
     assert world.fired() == [("10:01:00", "fired")]
 
 
+def test_J2_a_time_within_a_second_is_kept_to_the_millisecond() -> None:
+    world = World()
+    facts = world.create(run_at=rfc3339(START + MINUTE + 250))
+    assert next(fact.next_run for fact in facts if isinstance(fact, contract.JobCreated)) == rfc3339(
+        START + MINUTE + 250
+    )
+    world.live(2 * MINUTE)
+    (fired,) = (fact for fact in world.facts if isinstance(fact, contract.SlotFired))
+    assert (fired.slot, fired.request.not_before) == (rfc3339(START + MINUTE + 250),) * 2
+
+
 def test_J2_a_time_that_passed_on_the_way_fires_at_once() -> None:
     world = World()
     facts = world.create(run_at=rfc3339(START - SECOND))

@@ -11,6 +11,7 @@ from tests.unit.effects.deliveries import Story, settle, waiting
 from tocsin.encryption import Cipher
 from tocsin.events.deliveries import AttemptFinished
 from tocsin.secret_headers import seal
+from tocsin.streams.effects import making
 from tocsin.streams.effects import runner as module
 from tocsin.streams.effects.payloads import NotYet
 
@@ -82,7 +83,7 @@ async def test_J5_a_closed_partition_makes_no_attempt_and_the_next_owner_the_sam
 
 
 async def test_J5_nothing_is_dialled_without_a_fresh_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr(making, "LOOK_AGAIN_SECONDS", 0.001)
     story = Story()
     story.allowed = False
     story.partition.set(a=waiting("a", story.hand.now))

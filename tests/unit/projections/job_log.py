@@ -93,7 +93,7 @@ class JobLog:
         first = job.slot + timedelta(minutes=1)
         listed = [first + timedelta(minutes=more + nth) for nth in range(count)]
         job.slot = listed[-1]
-        said = {"slots": tuple(int(one.timestamp()) for one in listed), "spec_version": job.spec_version}
+        said = {"slots": tuple(int(one.timestamp()) * 1000 for one in listed), "spec_version": job.spec_version}
         self.say(contract.SlotsPassed, job, verdict=verdict, **said, more=more, first=text(first) if more else "")
 
     def become(self, job: Job, status: str) -> None:

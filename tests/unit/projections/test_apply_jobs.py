@@ -173,7 +173,7 @@ def test_X1_times_that_are_none_are_set_aside() -> None:
         job_id=job.job_id,
         status="active",
         verdict="missed",
-        slots=(10**15,),
+        slots=(10**18,),
         spec_version=1,
     )
     assert len(projected(log).rejected) == 1
