@@ -1,4 +1,4 @@
-"""deploy/terraform/step-functions without a provider: known arguments, rights, logs, alarms, and the names of the code."""
+"""deploy/terraform/step-functions without a provider: arguments, rights, logs, alarms, and the names of the code."""
 
 from __future__ import annotations
 
