@@ -57,8 +57,8 @@ test: test-unit ## every test, against a real Kafka and PostgreSQL; under 8 minu
 test-long: install-dev ## the same with all rounds
 	$(PYTEST) --long tests
 
-e2e-step-functions: install-dev ## the Step Functions example on emulators: deployed, then three times every scenario
-	@cd examples/step-functions && ./deploy-local.sh && trap './deploy-local.sh --stop' EXIT && \
+e2e-step-functions: install-dev ## the Step Functions example: deployed to emulators and a tocsin, three times every scenario
+	@cd examples/step-functions && ./deploy-local.sh --tocsin && trap './deploy-local.sh --stop' EXIT && \
 		for round in 1 2 3; do ./test-local.sh || exit 1; done
 
 bench: install-dev ## benchmarks; figures in bench/RESULTS.md

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.embedded
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "step-functions"
 
 
@@ -28,13 +30,15 @@ class Example:
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    deployed = Example(tmp_path_factory.mktemp("step-functions"))
-    done = deployed.run("deploy-local.sh")
-    assert done.returncode == 0, done.stdout + done.stderr
-    yield deployed
-    ended = deployed.run("deploy-local.sh", "--stop")
-    assert ended.stdout.strip() == "ended: ministack, moto"
+def example(session_directory: Path) -> Iterator[Example]:
+    deployed = Example(session_directory / "step-functions")
+    try:
+        done = deployed.run("deploy-local.sh", "--tocsin")
+        assert done.returncode == 0, done.stdout + done.stderr
+        yield deployed
+    finally:
+        ended = deployed.run("deploy-local.sh", "--stop")
+    assert ended.stdout.strip() == "ended: tocsin, front, ministack, moto"
 
 
 def test_T7_the_result_of_a_completed_job_reaches_the_next_state(example: Example) -> None:
@@ -59,11 +63,33 @@ def test_T6_a_missed_heartbeat_ends_in_the_timeout_state(example: Example) -> No
     assert "✅ final state in poc-task-tokens: TIMEOUT, closed_elsewhere" in done.stdout
 
 
+def test_T1_tocsin_asks_about_the_job_and_wakes_the_workflow(example: Example) -> None:
+    done = example.run("test-local.sh", "--scenario", "polled-by-tocsin")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✅ token persisted: tocsin/k_" in done.stdout
+    assert "✅ final state UseResult: its input has result" in done.stdout
+    assert "✅ final state in tocsin: COMPLETED, confirmed" in done.stdout
+
+
+def test_T5_the_poller_settles_through_tocsin_by_an_unmodified_client(example: Example) -> None:
+    done = example.run("test-local.sh", "--scenario", "settled-by-tocsin")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✅ final state UseResult: its input has result" in done.stdout
+    assert "✅ final state in poc-task-tokens: COMPLETED, confirmed" in done.stdout
+
+
 def test_T6_the_table_is_shown_without_tokens(example: Example) -> None:
     shown = example.run("monitor.sh", "--once")
     assert shown.returncode == 0, shown.stderr
     assert "poc-task-tokens" in shown.stdout
-    assert example.run("poll-once.sh", "--now").stdout.split() == ["us-east-1", "{}", "eu-west-1", "{}"]
+    assert example.run("poll-once.sh", "--now").stdout.split() == [
+        "us-east-1",
+        "{}",
+        "eu-west-1",
+        "{}",
+        "us-west-2",
+        "{}",
+    ]
 
 
 def test_T6_nothing_of_it_listens_beyond_the_loopback_interface(example: Example) -> None:
@@ -94,7 +120,7 @@ def test_T7_every_scenario_passes_three_times_in_a_row(example: Example) -> None
     for _ in range(3):
         done = example.run("test-local.sh")
         assert done.returncode == 0, done.stdout + done.stderr
-        assert "✅ 10 of 10 scenarios" in done.stdout
+        assert "✅ 17 of 17 scenarios" in done.stdout
 
 
 @pytest.mark.long

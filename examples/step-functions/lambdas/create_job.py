@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from lambdas import registration, token_table
 from lambdas.clients import client
@@ -39,7 +39,7 @@ def handle(event: Mapping[str, Any], _context: object) -> dict[str, Any]:
 
 
 def start(request: Mapping[str, Any]) -> dict[str, Any]:
-    """``{task_token, execution, job: {name, …}, polling: {interval_ms, max_attempts, timeout_ms, heartbeat}}``.
+    """``{task_token, execution, job: {name, …}, polling: {interval_ms, max_attempts, timeout_ms, heartbeat, by}}``.
 
     Raises what stopped it, after the workflow was told.
     """
@@ -49,15 +49,15 @@ def start(request: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidJob("task_token: required")
     stored = False
     try:
-        row = _row(token, request, now)
+        row, polled_by = _row(token, request, now), _polled_by(request)
         stored = token_table.store(row, str(request.get("execution", "")), now)
         job_id = _create(dict(request["job"]), row.token_id)
-        if registration.wanted():
-            registration.register(row, job_id, str(request.get("execution", "")), now)
-        if registration.polls():
-            token_table.hand_over(row.token_id, job_id, "tocsin", now)
-        else:
+        if registration.configured():
+            registration.register(row, job_id, str(request.get("execution", "")), polled_by, now)
+        if polled_by == "poc-poller":
             token_table.name_job(row, job_id, now)
+        else:
+            token_table.hand_over(row.token_id, job_id, polled_by, now)
     except Exception as error:
         _give_up(token, error, stored=stored)
         raise
@@ -82,6 +82,14 @@ def _row(token: str, request: Mapping[str, Any], now: int) -> Waiting:
         next_poll=deadline,  # until the job has a name there is nothing to ask; the deadline holds all the same
         heartbeat=bool(polling.get("heartbeat", False)),
     )
+
+
+def _polled_by(request: Mapping[str, Any]) -> registration.PolledBy:
+    who = (request.get("polling") or {}).get("by", "poc-poller")
+    allowed = registration.POLLED_BY if registration.configured() else ("poc-poller",)
+    if who not in allowed:
+        raise InvalidJob(f"polling.by: one of {', '.join(allowed)} here, not {who!r}")
+    return cast(registration.PolledBy, who)
 
 
 def _whole(polling: Mapping[str, Any], name: str, default: int, most: int) -> int:

@@ -10,11 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Final
 
+import httpx
 import typer
 from rich.console import Console
 from rich.live import Live
 
-from waiting_workflows import crowd, differences, emulators, scenarios, stacks, view
+from waiting_workflows import crowd, differences, emulators, installation, processes, scenarios, stacks, view
 from waiting_workflows.place import DEFAULT, Addresses, Place
 from waiting_workflows.stacks import Stack
 from waiting_workflows.trial import RESUMED_WITHIN_MS, Check, Trial
@@ -29,22 +30,35 @@ NOT_DEPLOYED: Final = 2
 @app.command()
 def deploy(
     directory: Directory = DEFAULT,
-    stop: Annotated[bool, typer.Option("--stop", help="End the emulators and what they started.")] = False,
+    tocsin: Annotated[
+        bool, typer.Option("--tocsin", help="Also a tocsin of its own, and a stack settled by it.")
+    ] = False,
+    stop: Annotated[bool, typer.Option("--stop", help="End everything and what it started.")] = False,
 ) -> None:
     """Start MiniStack and moto on free loopback ports and deploy tables, functions and state machines, anew."""
     place = Place(directory.resolve())
     place.directory.mkdir(parents=True, exist_ok=True)
+    ended = processes.stop(place)
     if stop:
-        ended = emulators.stop(place)
         console.print(f"ended: {', '.join(ended)}" if ended else "nothing ran")
         return
     began = time.monotonic()
-    addresses = emulators.start(place)
-    for stack in _stacks(addresses):
+    try:
+        addresses = emulators.start(place)
+        if tocsin:
+            addresses = installation.start(place, addresses)
+    except processes.NotReady as error:
+        processes.stop(place)
+        console.print(f"{_FAILED} {error}")
+        raise typer.Exit(1) from None
+    if addresses.tocsin:
+        console.print(f"{_PASSED} tocsin at {addresses.tocsin}, jobs over HTTP at {addresses.front}")
+    for stack in _stacks(place, addresses).values():
         stacks.deploy(stack)
         names = ", ".join(machine.name for machine in stack.machines)
         console.print(f"{_PASSED} {stack.region}: {stacks.TOKENS}, {stacks.JOBS}, {', '.join(stacks.FUNCTIONS)}")
         console.print(f"   state machines at {stack.states}: {names}")
+    place.write(addresses)
     console.print(f"deployed in {time.monotonic() - began:.1f} s; logs and addresses in {place.directory}")
 
 
@@ -62,14 +76,18 @@ def play(
         raise typer.BadParameter(f"{', '.join(sorted(unknown))}: one of {', '.join(sorted(known))}")
     if show:
         for one in chosen:
-            console.print(f"{one.name:<17} {one.emulator:<10} {one.title}")
+            console.print(f"{one.name:<20} {one.where:<10} {one.title}")
         return
-    addresses = _deployed(directory)
-    deployed = {"ministack": stacks.on_ministack(addresses), "moto": stacks.on_moto(addresses)}
+    place, deployed = _deployed(directory)
+    if not scenario:
+        chosen = [one for one in chosen if one.where in deployed]
+    elif missing := [one.name for one in chosen if one.where not in deployed]:
+        raise typer.BadParameter(f"{', '.join(missing)}: only after deploy-local.sh --tocsin")
+    tocsin = installation.client(place, place.addresses().tocsin) if "tocsin" in deployed else None
     began, broken = time.monotonic(), []
     for one in chosen:
-        console.print(f"\n[bold]{one.name}[/bold]: {one.title} ({one.emulator})")
-        if not _played(one, deployed[one.emulator]):
+        console.print(f"\n[bold]{one.name}[/bold]: {one.title} ({one.where})")
+        if not _played(one, deployed[one.where], tocsin):
             broken.append(one.name)
     took = time.monotonic() - began
     if broken:
@@ -84,7 +102,7 @@ def monitor(
     once: Annotated[bool, typer.Option("--once", help="Show it once and end.")] = False,
 ) -> None:
     """Show ``poc-task-tokens`` until Ctrl-C."""
-    deployed = _stacks(_deployed(directory))
+    deployed = list(_deployed(directory)[1].values())
     if once:
         console.print(view.table(deployed))
         return
@@ -103,7 +121,7 @@ def poll_once(
     now: Annotated[bool, typer.Option("--now", help="Also ask about jobs whose next poll is not due.")] = False,
 ) -> None:
     """Invoke ``poc-poller`` once in every region, as the schedule would, and print what became of the rows."""
-    for stack in _stacks(_deployed(directory)):
+    for stack in _deployed(directory)[1].values():
         found = stack.invoke("poc-poller", {"now": now})
         console.print(f"{stack.region} {json.dumps(found)}")
 
@@ -115,7 +133,7 @@ def wait_together(
     polls: Annotated[int, typer.Option(min=1, max=50, help="Polls before each job ends.")] = 3,
 ) -> None:
     """Let many workflows wait at once, and exit 1 unless each goes on within a second of its job's end."""
-    stack = stacks.on_ministack(_deployed(directory))
+    stack = _deployed(directory)[1]["ministack"]
     found = crowd.run(stack, count, polls, lambda line: console.print(f"  {time.strftime('%H:%M:%S')}  {line}"))
     middle, most = found.resumed_ms[len(found.resumed_ms) // 2], found.resumed_ms[-1]
     checks = (
@@ -132,14 +150,14 @@ def wait_together(
 @app.command(name="differences")
 def show_differences(directory: Directory = DEFAULT) -> None:
     """Ask both emulators what AWS answers otherwise, and print the table of docs/step-functions.md."""
-    deployed = _stacks(_deployed(directory))
-    with ThreadPoolExecutor(len(deployed)) as pool:
-        ministack, moto = pool.map(differences.measured, deployed)
+    deployed = _deployed(directory)[1]
+    with ThreadPoolExecutor(2) as pool:
+        ministack, moto = pool.map(differences.measured, (deployed["ministack"], deployed["moto"]))
     typer.echo(differences.markdown(ministack, moto), nl=False)
 
 
-def _played(scenario: scenarios.Scenario, stack: Stack) -> bool:
-    trial = Trial(scenario, stack, lambda look: console.print(f"  {time.strftime('%H:%M:%S')}  {look}"))
+def _played(scenario: scenarios.Scenario, stack: Stack, tocsin: httpx.Client | None) -> bool:
+    trial = Trial(scenario, stack, lambda look: console.print(f"  {time.strftime('%H:%M:%S')}  {look}"), tocsin)
     try:
         checks = trial.run()
     except TimeoutError as error:
@@ -153,16 +171,20 @@ def _shown(checks: Sequence[Check]) -> bool:
     return all(check.holds for check in checks)
 
 
-def _stacks(addresses: Addresses) -> list[Stack]:
-    return [stacks.on_ministack(addresses), stacks.on_moto(addresses)]
+def _stacks(place: Place, addresses: Addresses) -> dict[str, Stack]:
+    """By where their workflows are settled."""
+    found = {"ministack": stacks.on_ministack(addresses), "moto": stacks.on_moto(addresses)}
+    if addresses.tocsin:
+        found["tocsin"] = stacks.on_tocsin(addresses, installation.Keys.of(place))
+    return found
 
 
-def _deployed(directory: Path) -> Addresses:
+def _deployed(directory: Path) -> tuple[Place, dict[str, Stack]]:
     place = Place(directory.resolve())
-    if not emulators.alive(place):
+    if not processes.alive(place) or not place.addresses_file.exists():
         console.print(f"nothing is deployed in {place.directory}; run deploy-local.sh first")
         raise typer.Exit(NOT_DEPLOYED)
-    return place.addresses()
+    return place, _stacks(place, place.addresses())
 
 
 if __name__ == "__main__":

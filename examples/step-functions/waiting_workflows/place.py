@@ -14,10 +14,12 @@ DEFAULT: Final = ROOT / ".tocsin" / "step-functions"
 
 @dataclass(frozen=True)
 class Addresses:
-    """Base URLs on the loopback interface."""
+    """Base URLs on the loopback interface; empty where nothing runs."""
 
     ministack: str
     moto: str
+    front: str = ""
+    tocsin: str = ""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Place:
     @property
     def addresses_file(self) -> Path:
         return self.directory / "addresses.json"
+
+    @property
+    def keys_file(self) -> Path:
+        """tocsin's keys for the functions; only the owner reads it."""
+        return self.directory / "keys.json"
 
     def log(self, name: str) -> Path:
         return self.directory / f"{name}.log"

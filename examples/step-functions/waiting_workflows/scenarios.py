@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 FinalState = Literal["UseResult", "TimeoutState", "FailedState"]
@@ -30,11 +30,11 @@ class Expected:
 
 @dataclass(frozen=True)
 class Scenario:
-    """``emulator``: who runs the state machine. polled_late: the poller comes only when the workflow has ended."""
+    """``where``: the stack. polled_late: the poller comes only when the workflow has ended."""
 
     name: str
     title: str
-    emulator: Literal["ministack", "moto"]
+    where: Literal["ministack", "moto", "tocsin"]
     expected: Expected
     job: Mapping[str, Any]
     polling: Mapping[str, Any] = field(default_factory=dict)
@@ -44,6 +44,30 @@ class Scenario:
 
 def scenarios(polls: int) -> tuple[Scenario, ...]:
     """``polls``: how often a job is asked about before it ends."""
+    return (*_on_emulators(polls), *_with_tocsin(polls))
+
+
+def _with_tocsin(polls: int) -> tuple[Scenario, ...]:
+    """The same workflows: settled through tocsin's endpoint by ``poc-poller``, and asked about by tocsin itself."""
+    found = {one.name: one for one in _on_emulators(polls)}
+
+    def like(name: str, new: str, title: str, by: str, cause: str | None = None) -> Scenario:
+        one = found[name]
+        expected = one.expected if cause is None else replace(one.expected, cause=cause)
+        return replace(one, name=new, title=title, where="tocsin", polling={**one.polling, "by": by}, expected=expected)
+
+    return (
+        like("happy", "settled-by-tocsin", "poc-poller polls and tells tocsin, which tells the workflow", "poc-poller"),
+        like("failed", "failure-by-tocsin", "the same for a job that fails", "poc-poller"),
+        like("happy", "polled-by-tocsin", "tocsin asks about the job and settles", "tocsin"),
+        like("happy", "invoked-by-tocsin", "tocsin asks by invoking poc-simulated-api", "tocsin-lambda"),
+        like("failed", "polled-failed", "tocsin finds that the job failed", "tocsin"),
+        like("timeout", "polled-timeout", "tocsin waits no longer than the deadline", "tocsin", cause=""),
+        like("max-attempts", "polled-max-attempts", "tocsin asks no more often than it may", "tocsin"),
+    )
+
+
+def _on_emulators(polls: int) -> tuple[Scenario, ...]:
     patient = {"interval_ms": 200, "max_attempts": polls + 20, "timeout_ms": 30_000}
     return (
         Scenario(

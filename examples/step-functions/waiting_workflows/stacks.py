@@ -15,6 +15,7 @@ from typing import Any, Final
 import boto3
 from botocore.config import Config
 
+from waiting_workflows.installation import REGION, Keys
 from waiting_workflows.place import EXAMPLE, Addresses
 
 ACCOUNT: Final = "000000000000"
@@ -42,7 +43,7 @@ class Stack:
     """A region. ``states``: the emulator that runs the state machines; tables and functions are MiniStack's.
 
     by_queue: the token leaves by a queue, because moto runs no functions without Docker; ``queue_trigger`` hands it on.
-    settings: more environment variables of the functions.
+    settings: more environment variables, by function.
     """
 
     region: str
@@ -50,7 +51,7 @@ class Stack:
     states: str
     machines: tuple[Machine, ...]
     by_queue: bool = False
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def client(self, service: str) -> Any:
         """State machines and queues are where ``states`` says, the rest in MiniStack."""
@@ -105,6 +106,23 @@ def on_moto(addresses: Addresses) -> Stack:
         Machine("poc-heartbeat", 30, 2),
     )
     return Stack("eu-west-1", addresses, addresses.moto, machines, by_queue=True)
+
+
+def on_tocsin(addresses: Addresses, keys: Keys) -> Stack:
+    """State machines in MiniStack; tokens are registered with tocsin, and ``poc-poller`` settles at its endpoint."""
+    settings = {
+        "poc-create-job": {
+            "TOCSIN_URL": addresses.tocsin,
+            "TOCSIN_API_KEY": keys.api,
+            "JOB_STATUS_URL": f"{addresses.front}/jobs/{{job_id}}",
+        },
+        "poc-poller": {
+            "SETTLE_ENDPOINT_URL": addresses.tocsin,
+            "SETTLE_ACCESS_KEY_ID": keys.access_key_id,
+            "SETTLE_SECRET_ACCESS_KEY": keys.secret_access_key,
+        },
+    }
+    return Stack(REGION, addresses, addresses.ministack, (Machine("poc-wait-for-job", 60, 30),), settings=settings)
 
 
 def deploy(stack: Stack) -> None:
@@ -179,7 +197,7 @@ def _create_functions(stack: Stack) -> None:
             Role=f"arn:aws:iam::{ACCOUNT}:role/{name}",
             Code={"ZipFile": code},
             Timeout=30,
-            Environment={"Variables": {"SETTLE_ENDPOINT_URL": stack.states, **stack.settings}},
+            Environment={"Variables": {"SETTLE_ENDPOINT_URL": stack.states, **stack.settings.get(name, {})}},
         )
 
 

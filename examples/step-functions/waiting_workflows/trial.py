@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import httpx
+
 from waiting_workflows.scenarios import Scenario
 from waiting_workflows.stacks import TOKENS, Stack
-from waiting_workflows.view import Look, row_of
+from waiting_workflows.view import Look, row_of, task_of
 
 ENDED_WITHIN: Final = 40.0
 RESUMED_WITHIN_MS: Final = 1_000
@@ -33,6 +35,7 @@ class Trial:
     scenario: Scenario
     stack: Stack
     say: Callable[[Look], None]
+    tocsin: httpx.Client | None = None
     execution: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     row: Mapping[str, Any] | None = None
@@ -69,7 +72,7 @@ class Trial:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.scenario.name}: still {look} after {ENDED_WITHIN:.0f} s")
             late = self.scenario.polled_late and look.execution == "RUNNING"
-            if not late and time.monotonic() >= next_poll:
+            if not late and self._our_poller and time.monotonic() >= next_poll:
                 next_poll = time.monotonic() + interval
                 self.stack.invoke("poc-poller", {})
             time.sleep(_PAUSE)
@@ -77,7 +80,17 @@ class Trial:
     def _look(self) -> Look:
         status = self.stack.client("stepfunctions").describe_execution(executionArn=self.execution)["status"]
         self.row = row_of(self.stack, self.execution)
+        if self.tocsin is not None and self.row and self.row.get("polled_by"):
+            self.row = task_of(self.tocsin, str(self.row["job_id"])) or self.row
         return Look.of(status, self.row)
+
+    @property
+    def _our_poller(self) -> bool:
+        return self.scenario.polling.get("by") in (None, "poc-poller")
+
+    @property
+    def _kept(self) -> str:
+        return TOKENS if self._our_poller else "tocsin"
 
     # --- what must be so ---
 
@@ -89,7 +102,7 @@ class Trial:
         if wanted.status is None:
             yield Check("nothing persisted", self.row is None, f"no row in {TOKENS}" if self.row is None else str(row))
         else:
-            yield Check("token persisted", bool(row.get("token_id")), f"{TOKENS}/{row.get('token_id')}")
+            yield Check("token persisted", bool(row.get("token_id")), f"{self._kept}/{row.get('token_id')}")
         attempts = int(row.get("attempts", 0))
         counted = attempts == wanted.polls if wanted.exact or wanted.status is None else attempts >= wanted.polls
         yield Check("external polling", counted, f"{attempts} polls, {wanted.polls} wanted")
@@ -98,7 +111,7 @@ class Trial:
         if wanted.status is not None:
             seen = f"{row.get('status')}, {row.get('confirmation')} {row.get('code', '')}".rstrip()
             yield Check(
-                f"final state in {TOKENS}",
+                f"final state in {self._kept}",
                 (row.get("status"), row.get("confirmation")) == (wanted.status, wanted.confirmation),
                 seen,
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 from boto3.dynamodb.types import TypeDeserializer
 from rich.table import Table
 
@@ -61,6 +63,32 @@ def rows(stack: Stack) -> list[dict[str, Any]]:
 
 def row_of(stack: Stack, execution: str) -> dict[str, Any] | None:
     return next((row for row in rows(stack) if row.get("execution") == execution), None)
+
+
+def task_of(tocsin: httpx.Client, job_id: str) -> dict[str, Any] | None:
+    """tocsin's task of a job, in the words of a row."""
+    found = tocsin.get("/v1/tasks", params={"external_job_id": job_id}).raise_for_status().json()["items"]
+    if not found:
+        return None
+    task: dict[str, Any] = tocsin.get(f"/v1/tasks/{found[0]['id']}").raise_for_status().json()
+    settlement, last = task["settlement"], task["last_poll"]
+    row = {
+        "token_id": task["id"],
+        "status": task["status"],
+        "attempts": task["attempts"],
+        "max_attempts": task["poll"]["max_attempts"],
+        "external_status": (last or {}).get("external_status"),
+        "waiting": settlement is None or settlement["confirmation"] == "pending",
+    }
+    if settlement is None:
+        return row
+    by_poll = last is not None and task["status"] != "TIMEOUT"
+    observed = last["finished_at"] if by_poll else settlement["settled_at"]
+    return row | {
+        "confirmation": settlement["confirmation"],
+        "observed_at": round(datetime.fromisoformat(observed).timestamp() * 1_000),
+        "output": json.dumps(settlement["result"]),
+    }
 
 
 def table(stacks: list[Stack], *, most: int = 40) -> Table:
