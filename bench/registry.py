@@ -17,6 +17,7 @@ from bench.rows import (
     projection,
     storm,
     takeover,
+    tasks,
 )
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -37,4 +38,5 @@ ROWS: Final[tuple[Row, ...]] = (
     cron.CRON,
     jobs.BURST,
     jobs.STEADY,
+    tasks.RESUME,
 )
