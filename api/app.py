@@ -10,10 +10,14 @@ import asyncpg
 from fastapi import FastAPI
 
 from tocsin.api.health import Health
+from tocsin.api.live.hub import Hub
+from tocsin.api.live.live import Live
+from tocsin.api.live.log import KafkaReader
 from tocsin.api.queries import tasks as queries
 from tocsin.api.queries.reader import Reader
 from tocsin.api.routes import alerts, commands, incidents, jobs, metrics, silences, tasks, tickets
 from tocsin.api.routes import health as health_routes
+from tocsin.api.routes import live as live_routes
 from tocsin.api.settlements import Key, Settlements
 from tocsin.database import PromptPool
 from tocsin.settings import Settings
@@ -26,6 +30,7 @@ class Api:
     reader: Reader
     pool: asyncpg.Pool[asyncpg.Record]
     health: Health
+    live: Live
     settlements: Settlements
 
     def mount(self, app: FastAPI) -> None:
@@ -38,12 +43,14 @@ class Api:
         app.include_router(commands.router(PromptPool(self.pool)))
         app.include_router(health_routes.router(self.health))
         app.include_router(metrics.router(self.reader))
+        app.include_router(live_routes.router(self.live))
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Connects on first use; closes its connections at the end."""
         try:
-            yield
+            async with self.live.running():
+                yield
         finally:
             await self.settlements.close()
             await self.reader.close()
@@ -51,8 +58,11 @@ class Api:
 
 def api(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], health: Health) -> Api:
     """The query API as the settings describe it."""
+    kafka = settings.kafka
+    hub = Hub(lambda: KafkaReader(kafka), settings.partitions)
+    live = Live(hub, PromptPool(pool), settings.allowed_origins, settings.max_live_clients)
     reader = Reader(settings.database)
-    return Api(reader, pool, health, watching(reader))
+    return Api(reader, pool, health, live, watching(reader))
 
 
 def watching(reader: Reader) -> Settlements:

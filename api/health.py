@@ -11,6 +11,8 @@ import asyncpg
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
+from tocsin.kafka_security import client_options
+
 TIMEOUT_SECONDS: Final = 2.0
 REMEMBERED_SECONDS: Final = 0.5
 OK: Final = "ok"
@@ -62,7 +64,9 @@ def kafka(bootstrap: str, connected: Callable[[], bool] = lambda: True) -> Check
     async def check() -> None:
         if not connected():
             raise KafkaError("not connected")
-        client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=int(TIMEOUT_SECONDS * 1000))
+        client = AIOKafkaClient(
+            **client_options(), bootstrap_servers=bootstrap, request_timeout_ms=int(TIMEOUT_SECONDS * 1000)
+        )
         try:
             await client.bootstrap()
             if not client.cluster.brokers():

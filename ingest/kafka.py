@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from tocsin.events.topics import MAX_MESSAGE_BYTES
 from tocsin.ingest.lanes import Lanes
 from tocsin.ingest.publish import RECORD_OVERHEAD_BYTES, Admission, Record, kafka_unavailable
+from tocsin.kafka_security import client_options
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +42,7 @@ class KafkaPublisher:
         create: Callable[..., Any] = AIOKafkaProducer,
     ) -> None:
         self._options = {
+            **client_options(),
             "bootstrap_servers": bootstrap_servers,
             "acks": "all",
             "enable_idempotence": True,

@@ -9,6 +9,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from tocsin.kafka_security import client_options
 from tocsin.projections.positions import Move, Partition
 from tocsin.projections.projection import Record
 from tocsin.projections.store import Batch
@@ -53,7 +54,7 @@ class Feed:
 
     def __init__(self, bootstrap: str, topics: Iterable[str], group: str) -> None:
         self._topics = tuple(topics)
-        self._consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, group_id=group, **CONSUMER)
+        self._consumer = AIOKafkaConsumer(**client_options(), bootstrap_servers=bootstrap, group_id=group, **CONSUMER)
         self.positions: dict[Partition, int] = {}
         self.unplaced: set[Partition] = set()
         self.stopped: set[Partition] = set()

@@ -24,6 +24,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from tocsin.broker import administration
 from tocsin.database import CONNECT_TIMEOUT_SECONDS, sqlalchemy_url
 from tocsin.errors import StartError
+from tocsin.kafka_security import client_options
 from tocsin.projections.apply import PROJECTIONS
 from tocsin.projections.checksum import TABLES
 from tocsin.projections.feed import CONSUMER, batch_of
@@ -143,7 +144,7 @@ class Replay:
 async def _replay(
     dsn: str, bootstrap: str, progress: Progress, projections: Sequence[Projection]
 ) -> AsyncIterator[Replay]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, **CONSUMER)
+    consumer = AIOKafkaConsumer(**client_options(), bootstrap_servers=bootstrap, **CONSUMER)
     store = Store(dsn, projections, name=NAME, schema=NEXT, answers=False)
     try:
         await consumer.start()

@@ -24,6 +24,7 @@ from faust.sensors.prometheus import setup_prometheus_sensors
 from tocsin import log as logging_setup
 from tocsin import metrics as metrics_server
 from tocsin.events.deliveries import DOMAIN as DELIVERIES
+from tocsin.kafka_security import client_options
 from tocsin.settings import Settings, settings
 from tocsin.streams.domains import DOMAINS
 from tocsin.streams.effects.deliverer import deliver
@@ -101,7 +102,7 @@ async def _wait_for_kafka(bootstrap_servers: str) -> None:
     """A worker without a broker has nothing to do: it waits here instead of crashing in a loop."""
     told = False
     while True:
-        client = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=3000)
+        client = AIOKafkaAdminClient(**client_options(), bootstrap_servers=bootstrap_servers, request_timeout_ms=3000)
         try:
             await client.start()
             return

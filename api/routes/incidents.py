@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import func
 
-from tocsin.api.incident_documents import ActionPage, Facets, Incident, IncidentDetail, IncidentPage
+from tocsin.api.incident_documents import Action, ActionPage, Facets, Incident, IncidentDetail, IncidentPage
 from tocsin.api.queries import export, facets, incidents
 from tocsin.api.queries.incident_filter import IncidentFilter, IncidentQuery, Sort
 from tocsin.api.queries.parameters import Filter, Paging
@@ -112,7 +112,7 @@ def router(reader: Reader) -> APIRouter:
         "/incidents/{incident_id}/actions",
         operation_id="list_incident_actions",
         summary="The timeline of an incident",
-        response_model=ActionPage,
+        response_model=ActionPage | list[Action],
         responses=LISTED | responses(403, 404, 422),
     )
     async def list_actions(

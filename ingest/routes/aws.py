@@ -19,11 +19,19 @@ from tocsin.ingest.commands import Command, Commands
 from tocsin.ingest.records import payload_record
 from tocsin.ingest.routes.requests import MAX_KEY_LENGTH, Head, head_of, request_of
 from tocsin.ingest.task_spec import Result
-from tocsin.problems import Problem
+from tocsin.problems import Problem, responses
 from tocsin.sigv4 import Unsigned
 from tocsin.task_tokens import PREFIX, TaskTokens
 
 _SCOPE: Final = "write"
+
+
+def _error(description: str) -> dict[str, Any]:
+    members = {"__type": {"type": "string"}, "message": {"type": "string"}}
+    schema = {"type": "object", "properties": members}
+    return {"description": description, "content": {aws_protocol.MEDIA_TYPE: {"schema": schema}}}
+
+
 _CALL: Final[dict[str, Any]] = {
     "operation_id": "aws_step_functions",
     "summary": "The JSON protocol of AWS Step Functions for task tokens",
@@ -32,18 +40,11 @@ _CALL: Final[dict[str, Any]] = {
     " shape. A token that is settled already answers `TaskTimedOut`.",
     "responses": {
         200: {"description": "Taken", "content": {aws_protocol.MEDIA_TYPE: {"schema": {"type": "object"}}}},
-        400: {
-            "description": "`__type` names AWS's error",
-            "content": {
-                aws_protocol.MEDIA_TYPE: {
-                    "schema": {
-                        "type": "object",
-                        "properties": {"__type": {"type": "string"}, "message": {"type": "string"}},
-                    }
-                }
-            },
-        },
-    },
+        400: _error("`__type` names AWS's error"),
+        429: _error("Too many wrong signatures from this address"),
+        503: _error("Not decided in time, or a dependency is down; the SDK tries again"),
+    }
+    | responses(413, 415),
     "openapi_extra": {
         "security": [],
         "parameters": [

@@ -103,6 +103,13 @@ def _accepted(model: type[BaseModel], example: object) -> dict[int | str, dict[s
     return {202: {"description": "Stored durably", "content": content}}
 
 
+_NONE_ACCEPTED: Final[dict[int | str, dict[str, Any]]] = {
+    422: {
+        "description": "Every item is wrong, each with its problem; or the body is no list of reports",
+        "content": responses(422)[422]["content"] | {"application/json": {"schema": _reference(BatchAccepted)}},
+    }
+}
+
 REPORT: Final[dict[str, Any]] = {
     "operation_id": "report_failure",
     "summary": "Report a failed run",
@@ -121,7 +128,7 @@ REPORT_ALL: Final[dict[str, Any]] = {
     "operation_id": "report_failures",
     "summary": "Report many failed runs",
     "description": "Up to 5,000 items in 8 MiB. Items stand alone: 422 only when every one is wrong.",
-    "responses": _accepted(BatchAccepted, _BATCH_ACCEPTED) | responses(400, 403, 413, 415, 422, 429),
+    "responses": _accepted(BatchAccepted, _BATCH_ACCEPTED) | responses(400, 403, 413, 415, 429) | _NONE_ACCEPTED,
     "openapi_extra": {
         "parameters": [IDEMPOTENCY_KEY],
         "requestBody": {

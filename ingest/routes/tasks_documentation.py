@@ -8,15 +8,13 @@ from tocsin.ingest.routes.commanding import ACTOR, HEADERS, LATER
 from tocsin.ingest.routes.failures_documentation import IDEMPOTENCY_KEY
 from tocsin.problems import responses
 
-_TASK: Final = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Task"}}}}
 _REGISTERED: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "The token was registered with the same body before", **_TASK},
+    200: {"description": "The token was registered with the same body before"},
     201: {
         "description": "The task, with `callback_url`, and `task_token` where tocsin issued it: both are shown once",
-        **_TASK,
     },
 }
-_CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "The task after it", **_TASK}}
+_CHANGED: Final[dict[int | str, dict[str, Any]]] = {200: {"description": "The task after it"}}
 _REFUSED: Final = responses(400, 403, 404, 409, 413, 422)
 _MATCHED: Final = responses(400, 403, 404, 409, 412, 413, 422)
 _KEYED: Final[dict[str, Any]] = {"parameters": [IDEMPOTENCY_KEY, ACTOR]}

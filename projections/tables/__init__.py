@@ -9,6 +9,7 @@ from tocsin.projections.tables.administration import (
     projection_errors,
     signing_secrets,
     sources_secrets,
+    stream_tokens,
 )
 from tocsin.projections.tables.alert_counts import alert_counts
 from tocsin.projections.tables.alerts import alert_document, alert_history, alerts
@@ -67,6 +68,7 @@ __all__ = [
     "silences",
     "slot_document",
     "sources_secrets",
+    "stream_tokens",
     "task_document",
     "task_polls",
     "tasks",

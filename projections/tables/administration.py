@@ -75,6 +75,17 @@ aws_keys: Final = Table(
     schema=ADMINISTRATION,
 )
 
+stream_tokens: Final = Table(
+    "stream_tokens",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True, comment="SHA-256 of the token"),
+    Column("workspace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index(None, "expires_at"),
+    schema=ADMINISTRATION,
+)
+
 projection_errors: Final = Table(
     "projection_errors",
     metadata,

@@ -90,7 +90,7 @@ class Authenticator:
             return self._without_key(connection, scope)
         key = await self._find(presented)
         if key is None:
-            raise await self._refused(connection, "The key is not known, or has ended")
+            raise await self.refused(connection, "The key is not known, or has ended")
         if scope not in key.scopes:
             detail = f"The key {key.name!r} lacks the scope {scope!r}"
             raise Problem(403, "forbidden", "Forbidden", detail, required_scope=scope)
@@ -122,7 +122,7 @@ class Authenticator:
         """Counts an attempt with a wrong key; whether the address has made too many."""
         return not await self._failures.hit(self._limit, "bad-key", _counted_as(client_address(connection)))
 
-    async def _refused(self, connection: Connection, detail: str) -> Problem:
+    async def refused(self, connection: Connection, detail: str) -> Problem:
         """401, or 429 once the address has failed too often. Counts this attempt."""
         address = _counted_as(client_address(connection))
         if not await self.guessed(connection):

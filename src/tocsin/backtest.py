@@ -13,6 +13,7 @@ from tocsin.errors import StartError
 from tocsin.events import alerts
 from tocsin.events.envelope import EnvelopeError, from_headers
 from tocsin.events.topics import events_topic
+from tocsin.kafka_security import client_options
 from tocsin.streams.domain.grouping_replay import GroupingReplay, Outcome, Recorded
 
 _WANTED: Final = (alerts.AlertReceived, alerts.SilenceRequested, alerts.SilenceEndRequested)
@@ -33,6 +34,7 @@ async def recorded_alerts(bootstrap: str, since_ms: int) -> list[Recorded]:
     Raises StartError when Kafka cannot be read.
     """
     consumer = AIOKafkaConsumer(
+        **client_options(),
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
         enable_auto_commit=False,

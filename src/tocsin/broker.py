@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError, for_code
 
 from tocsin.errors import StartError
 from tocsin.events.topics import Topic
+from tocsin.kafka_security import client_options
 
 _TOPIC_ALREADY_EXISTS: Final = 36
 _VISIBLE_SECONDS: Final = 30
@@ -57,15 +58,21 @@ class Lag:
 @asynccontextmanager
 async def administration(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connected admin client. Raises StartError when no broker answers."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**client_options(), bootstrap_servers=bootstrap)
     try:
         await admin.start()
     except KafkaError as error:
-        raise StartError(f"Kafka does not answer at {bootstrap}.") from error
+        raise _no_answer(bootstrap) from error
     try:
         yield admin
     finally:
         await admin.close()
+
+
+def _no_answer(bootstrap: str) -> StartError:
+    """A broker that refuses a password only closes the connection, as one that is not there."""
+    refused = ", or refuses the credentials" if "sasl_mechanism" in client_options() else ""
+    return StartError(f"Kafka does not answer at {bootstrap}{refused}.")
 
 
 async def wait_until_ready(bootstrap: str, timeout: float = 60) -> None:
@@ -201,6 +208,7 @@ async def committed_positions(bootstrap: str, group: str) -> dict[tuple[str, int
 async def lags(bootstrap: str, positions: Mapping[tuple[str, int], int]) -> list[Lag]:
     """How far readers at these next offsets are behind the committed end of their partitions."""
     consumer = AIOKafkaConsumer(
+        **client_options(),
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -210,7 +218,7 @@ async def lags(bootstrap: str, positions: Mapping[tuple[str, int], int]) -> list
     try:
         await consumer.start()
     except KafkaError as error:
-        raise StartError(f"Kafka does not answer at {bootstrap}.") from error
+        raise _no_answer(bootstrap) from error
     try:
         return await _lags(consumer, positions)
     finally:

@@ -18,6 +18,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from tocsin.errors import StartError
 from tocsin.events.topics import DOMAINS, MAX_MESSAGE_BYTES, dlq_topic
+from tocsin.kafka_security import client_options
 
 GROUP: Final = "tocsin.dlq-replay"
 BATCH: Final = 500
@@ -97,6 +98,7 @@ async def replay(
     replay runs.
     """
     producer = AIOKafkaProducer(
+        **client_options(),
         bootstrap_servers=bootstrap,
         transactional_id=f"{installation}-dlq-replay",
         max_request_size=MAX_MESSAGE_BYTES,
@@ -209,6 +211,7 @@ async def _commits(
 @asynccontextmanager
 async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
+        **client_options(),
         bootstrap_servers=bootstrap,
         group_id=GROUP,
         enable_auto_commit=False,

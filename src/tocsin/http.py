@@ -70,8 +70,11 @@ def compose(
 
 
 @contextlib.asynccontextmanager
-async def running(role: str, configuration: Settings, *, ingest: bool, api: bool) -> AsyncIterator[ASGIApp]:
-    """The application with everything it needs started: pool, keys, listener, producer, policy watch.
+async def running(
+    role: str, configuration: Settings, *, ingest: bool, api: bool
+) -> AsyncIterator[tuple[ASGIApp, Callable[[], None]]]:
+    """The application with everything it needs started: pool, keys, listener, producer, policy watch; and what ends
+    the answers that have no end of their own.
 
     Neither Kafka nor PostgreSQL has to be there: what needs them answers 503 until they are.
     """
@@ -95,7 +98,7 @@ async def running(role: str, configuration: Settings, *, ingest: bool, api: bool
             if part is not None:
                 await stack.enter_async_context(part.running())
         await stack.enter_async_context(_background(ring.run(), _listening(role, configuration, ring, entrance)))
-        yield outer
+        yield outer, queries.live.hub.end if queries is not None else lambda: None
 
 
 def _listening(
@@ -147,5 +150,5 @@ def run_api() -> None:
 
 
 async def _run(role: str, configuration: Settings, *, ingest: bool, api: bool) -> None:
-    async with running(role, configuration, ingest=ingest, api=api) as app:
-        await serve(app, configuration.api_host, configuration.api_port, configuration.forwarded_allow_ips)
+    async with running(role, configuration, ingest=ingest, api=api) as (app, end):
+        await serve(app, configuration.api_host, configuration.api_port, configuration.forwarded_allow_ips, end)

@@ -28,6 +28,7 @@ _SECRET_TEXT: Final = (
     (re.compile(r"(://[^\s:/@]*):[^\s/@]+@"), rf"\1:{MASK}@"),  # password of a DSN
     (re.compile(r"([?&](?:token|key|secret|password|api_key)=)[^&\s\"']+", re.I), rf"\1{MASK}"),
     (re.compile(r"\b(tocsin_[a-z2-7]{8})_[A-Za-z0-9_-]{43}"), rf"\1_{MASK}"),  # an API key; its prefix is public
+    (re.compile(r"(/services/T[A-Z0-9]+/B[A-Z0-9]+/)[A-Za-z0-9]+"), rf"\1{MASK}"),  # a Slack webhook
     (re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9+/=._~-]{8,}", re.I), rf"\1 {MASK}"),
 )
 
@@ -50,7 +51,8 @@ def configure(role: str, current: Settings | None = None) -> None:
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    for name in ("uvicorn.access", "aiokafka", "httpx", "asyncio"):  # one line per request or rebalance step otherwise
+    # one line per request, handshake or rebalance step otherwise
+    for name in ("uvicorn.access", "uvicorn.websocket", "aiokafka", "httpx", "asyncio"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     structlog.configure(
         processors=[

@@ -60,8 +60,8 @@ _ANY_SCHEME: Final[list[dict[str, list[str]]]] = [{name: []} for name in _SECURI
 
 def _without_default_validation_error(operation: dict[str, Any]) -> None:
     """FastAPI promises its own 422 where a route declares none; ours is a problem document."""
-    refused = operation["responses"].get("422")
-    if refused and "application/json" in refused.get("content", {}):
+    content = operation["responses"].get("422", {}).get("content", {})
+    if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
         operation["responses"]["422"] = problems.responses(422)[422]
 
 

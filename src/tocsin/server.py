@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import logging
 import signal
-from collections.abc import Iterator
-from typing import Final
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 # A request must have arrived after this, plus the time its size takes at the slowest rate that is waited for.
 RECEIPT_SECONDS: Final = 8.0
@@ -21,6 +24,14 @@ GRACE_SECONDS: Final = 20
 # After an early answer (413) the rest of the body is read and thrown away for so long, so that the client, still
 # sending, sees the answer instead of a reset connection.
 LINGER_SECONDS: Final = 2.0
+# Clients of WebSockets have nothing to say.
+WEBSOCKET_MESSAGE_BYTES: Final = 4096
+WEBSOCKET_PING_SECONDS: Final = 20.0
+FAREWELL_SECONDS: Final = 5.0
+# How an application cuts off a client that does not read: a transport that is closed waits for it for ever.
+ABORT: Final = "tocsin.abort"
+# A message of a WebSocket that does not wait until the client has read what came before.
+LAST: Final = "tocsin.last"
 
 
 class ReceiptDeadline(HttpToolsProtocol):
@@ -35,6 +46,7 @@ class ReceiptDeadline(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
         self._begin()
 
     def on_body(self, body: bytes) -> None:
@@ -66,8 +78,47 @@ class ReceiptDeadline(HttpToolsProtocol):
             self.transport.close()
 
 
+class Socket(WebSocketsSansIOProtocol):
+    """Writes no line for every handshake (its URL may hold a token), and cuts off who does not take its close."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.logger = logging.getLogger("uvicorn.websocket")
+
+    async def send(self, message: Any) -> None:
+        if message.get(LAST):
+            self.writable.set()
+        await super().send(message)
+        if self.initial_response is not None and self.close_sent:
+            self.handshake_complete = True  # refused; uvicorn would log an error that it was not
+        if self.close_timer is not None:
+            self._abort_soon()
+
+    def shutdown(self) -> None:
+        super().shutdown()
+        self._abort_soon()
+
+    def _abort_soon(self) -> None:
+        """uvicorn would only close, and wait for a client that does not read for ever."""
+        if self.close_timer is not None:
+            self.close_timer.cancel()
+        if not self.disconnected:
+            self.close_timer = self.loop.call_later(FAREWELL_SECONDS, self.transport.abort)
+
+
 class Server(uvicorn.Server):
-    """Looks once a second for connections whose deadline has passed; returns after a signal instead of dying of it."""
+    """Looks once a second for connections whose deadline has passed; returns after a signal instead of dying of it.
+
+    ``end``: called when it stops, so that answers without an end of their own get one.
+    """
+
+    def __init__(self, configuration: uvicorn.Config, end: Callable[[], None] = lambda: None) -> None:
+        super().__init__(configuration)
+        self._end = end
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._end()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -89,19 +140,20 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-async def serve(app: ASGIApp, host: str, port: int, forwarded_allow_ips: str) -> None:
-    """Runs until SIGTERM or SIGINT, then takes no new connections and answers what is under way."""
-    # The modules live for ever and requests leave few cycles: with the default thresholds a batch spends half its time
-    # in collections of a heap that never shrinks.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+def server(
+    app: ASGIApp, host: str, port: int, forwarded_allow_ips: str, end: Callable[[], None] = lambda: None
+) -> Server:
+    """The server as every role runs it. ``end`` as Server."""
     configuration = uvicorn.Config(
         app,
         host=host,
         port=port,
         http=ReceiptDeadline,
-        ws="auto",
+        ws=Socket,
+        ws_max_size=WEBSOCKET_MESSAGE_BYTES,
+        ws_ping_interval=WEBSOCKET_PING_SECONDS,
+        ws_ping_timeout=WEBSOCKET_PING_SECONDS,
+        ws_per_message_deflate=False,  # some 40 KiB a client, to make small messages a little smaller
         lifespan="off",
         access_log=False,
         log_config=None,
@@ -112,4 +164,16 @@ async def serve(app: ASGIApp, host: str, port: int, forwarded_allow_ips: str) ->
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=4096,
     )
-    await Server(configuration).serve()
+    return Server(configuration, end)
+
+
+async def serve(
+    app: ASGIApp, host: str, port: int, forwarded_allow_ips: str, end: Callable[[], None] = lambda: None
+) -> None:
+    """Runs until SIGTERM or SIGINT, then takes no new connections and answers what is under way; ``end`` as Server."""
+    # The modules live for ever and requests leave few cycles: with the default thresholds a batch spends half its time
+    # in collections of a heap that never shrinks.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    await server(app, host, port, forwarded_allow_ips, end).serve()

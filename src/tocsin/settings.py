@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from tocsin import channels
 from tocsin.egress import allow
 from tocsin.embedded import runtime
 
@@ -25,6 +27,11 @@ class Settings(BaseSettings):
     # where things are
     database_url: str = Field("", description="PostgreSQL DSN; empty = the embedded one")
     kafka_bootstrap_servers: str = Field("", description="host:port list; empty = the embedded broker")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = ""
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: SecretStr = SecretStr("")
+    kafka_ca_file: Path | None = Field(None, description="default: the authorities of the system")
     data_dir: Path = Field(Path(".tocsin"), alias="TOCSIN_DATA_DIR")
     installation: str = Field("tocsin", alias="TOCSIN_INSTALLATION", pattern=r"^[a-z0-9-]{1,32}$")
     partitions: int = Field(4, alias="TOCSIN_PARTITIONS", ge=1, le=512)
@@ -39,6 +46,8 @@ class Settings(BaseSettings):
     key_pepper: SecretStr = Field(SecretStr(""), alias="TOCSIN_KEY_PEPPER")
     encryption_keys: SecretStr = Field(SecretStr(""), alias="TOCSIN_ENCRYPTION_KEYS")
     open_sources: CommaList = Field((), alias="TOCSIN_OPEN_SOURCES")
+    allowed_origins: CommaList = Field((), alias="TOCSIN_ALLOWED_ORIGINS", description="scheme://host[:port] of pages")
+    max_live_clients: int = Field(2_000, alias="TOCSIN_MAX_LIVE_CLIENTS", ge=0, le=100_000, description="a process")
 
     # secrets of webhook sources: two may be live, comma-separated
     sentry_client_secret: SecretStr = SecretStr("")
@@ -49,6 +58,10 @@ class Settings(BaseSettings):
     standard_webhook_secret: SecretStr = SecretStr("")
     pagerduty_routing_keys: SecretStr = SecretStr("")
     sns_topic_arns: CommaList = ()
+
+    # where notifications go; the URLs are secrets
+    slack_webhook_url: SecretStr = SecretStr("")
+    slack_webhook_urls: SecretStr = Field(SecretStr(""), description="name=url, comma-separated")
 
     # what may be reached besides public hosts
     egress_allow: CommaList = Field((), alias="TOCSIN_EGRESS_ALLOW", description="host|CIDR[:port|:low-high]")
@@ -77,7 +90,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", alias="TOCSIN_LOG_LEVEL")
     log_dir: Path | None = Field(None, alias="TOCSIN_LOG_DIR", description="log files instead of stdout, rotated")
 
-    @field_validator("open_sources", "sns_topic_arns", "egress_allow", "poll_lambdas", mode="before")
+    @field_validator("open_sources", "sns_topic_arns", "egress_allow", "poll_lambdas", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -88,6 +101,43 @@ class Settings(BaseSettings):
         for entry in entries:
             allow.read(entry)
         return entries
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, entries: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in entries:
+            parts = urlsplit(entry)
+            if parts.scheme not in {"http", "https"} or not parts.netloc or parts[2:] != ("", "", ""):
+                raise ValueError(f"{entry!r} is no origin; write scheme://host[:port] and nothing behind it")
+        return tuple(entry.lower() for entry in entries)
+
+    @field_validator("slack_webhook_url")
+    @classmethod
+    def _is_url(cls, value: SecretStr) -> SecretStr:
+        if url := value.get_secret_value():
+            channels.checked(url)
+        return value
+
+    @field_validator("slack_webhook_urls")
+    @classmethod
+    def _are_urls(cls, value: SecretStr) -> SecretStr:
+        channels.named(value.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _whole_security(self) -> Self:
+        """Half a set of credentials would be a connection that nobody meant."""
+        sasl = (self.kafka_sasl_mechanism, self.kafka_sasl_username, self.kafka_sasl_password.get_secret_value())
+        if self.kafka_security_protocol.startswith("SASL") != any(sasl) or any(sasl) != all(sasl):
+            raise ValueError(
+                "SASL takes all of KAFKA_SECURITY_PROTOCOL=SASL_SSL (or SASL_PLAINTEXT), KAFKA_SASL_MECHANISM, "
+                "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or none of them"
+            )
+        if self.kafka_ca_file is not None and not self.kafka_security_protocol.endswith("SSL"):
+            raise ValueError("KAFKA_CA_FILE needs KAFKA_SECURITY_PROTOCOL=SSL or SASL_SSL")
+        if self.kafka_security_protocol != "PLAINTEXT" and not self.kafka_bootstrap_servers:
+            raise ValueError("KAFKA_SECURITY_PROTOCOL needs KAFKA_BOOTSTRAP_SERVERS: the embedded broker has no TLS")
+        return self
 
     @property
     def loopback(self) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 
 from tocsin.events.commands import Answer, Cause, Fact
 from tocsin.events.envelope import Envelope
+from tocsin.events.live import LiveEvent
 from tocsin.events.times import rfc3339
 
 State = TypeVar("State")
@@ -71,6 +72,10 @@ def no_effects(fact: Fact) -> Sequence[Effect]:
     return ()
 
 
+def no_live(fact: Fact) -> Sequence[LiveEvent]:
+    return ()
+
+
 class Run(Protocol[Folded]):
     """Events of one entity decided together; the same as deciding, evolving and folding them one by one, but cheaper.
 
@@ -104,6 +109,7 @@ class Domain(Generic[State, Policy]):
     fold_key / fold: consecutive facts of one entity with the same key (not None) become one.
     amending: events besides PolicyActivated that change the policy of a partition, which hears of them like of that.
     amended: the body of the policy after such an event, or after another one was activated.
+    live: what clients hear of a (folded) fact as it happens, in order.
     run: begins to take this and further events of an entity in one go; None where it is decided by itself.
     """
 
@@ -119,6 +125,7 @@ class Domain(Generic[State, Policy]):
     fold_key: Callable[[Fact], Hashable | None]
     fold: Callable[[Sequence[Any]], Fact]
     effects: Callable[[Fact], Sequence[Effect]] = no_effects
+    live: Callable[[Fact], Sequence[LiveEvent]] = no_live
     amending: frozenset[type[Any]] = frozenset()
     amended: Callable[[Mapping[str, Any], Received], Mapping[str, Any]] = replaced
     run: Callable[[State, Received, Policy], Run[State] | None] = no_run

@@ -85,6 +85,7 @@ def added(
         new_episode=new,
         active=active,
         reopen_within_ms=grouping.reopen_within_ms,
+        from_severity=incident.severity,
         values={"group_rule": grouping.rule, **grouping.group},
     )
 

@@ -16,6 +16,7 @@ from tocsin.events.identity import entity_of_numbered
 from tocsin.streams.domain import incident_alerts, incident_commands, incident_merging
 from tocsin.streams.domain.decision import Domain, Effect, Received
 from tocsin.streams.domain.incident_evolution import evolve
+from tocsin.streams.domain.incident_live import live
 from tocsin.streams.domain.incident_state import IncidentState
 from tocsin.streams.domain.incident_telling import Telling
 
@@ -161,4 +162,5 @@ INCIDENTS: Final[Domain[IncidentState, NoPolicy]] = Domain(
     fold_key=fold_key,
     fold=fold,
     effects=effects,
+    live=live,
 )

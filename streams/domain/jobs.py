@@ -16,6 +16,7 @@ from tocsin.streams.domain.decision import Domain, Received
 from tocsin.streams.domain.job_effects import effects
 from tocsin.streams.domain.job_evolution import evolve
 from tocsin.streams.domain.job_firing import advance, next_due
+from tocsin.streams.domain.job_live import live
 from tocsin.streams.domain.job_policy import JobsPolicy, policy_of
 from tocsin.streams.domain.job_state import JobsState
 
@@ -63,4 +64,5 @@ JOBS: Final[Domain[JobsState, JobsPolicy]] = Domain(
     fold_key=fold_key,
     fold=fold,
     effects=effects,
+    live=live,
 )

@@ -60,12 +60,16 @@ def confirmation_of(event: contract.SettlementFinished) -> tuple[Confirmation, s
 
 
 def forwarded(state: Task | None, received: Received, policy: TasksPolicy) -> Sequence[Fact]:
-    """AWS says at a heartbeat that the task is over: then nobody waits for it any more."""
+    """What AWS said to a heartbeat. That the task is over: then nobody waits for it any more."""
     event: contract.HeartbeatForwarded = received.event
     telling = Telling(state, received, policy)
-    if state is None or not state.waiting or event.code not in CLOSED_CODES:
-        rule = "unknown_task" if state is None else "nobody_waits" if not state.waiting else "nothing_to_do"
+    if state is None or not state.waiting:
+        rule = "unknown_task" if state is None else "nobody_waits"
         telling.plain(contract.WordIgnored, rule, task_id=event.task_id, run_id=event.run_id)
+        return telling.facts
+    if event.code not in CLOSED_CODES:
+        rule = "taken_by_aws" if event.result == "succeeded" else "not_taken"
+        telling.about(contract.HeartbeatTold, rule, run_id=event.run_id, result=event.result, code=event.code)
         return telling.facts
     cause = f"AWS has closed the task: {event.code}: {event.detail}"
     settle(telling, failure("TIMEOUT", cause), "closed_elsewhere", closed=True, values={"code": event.code})

@@ -29,7 +29,7 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 class Task(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One task; times in Unix ms. attempts: polls that ended. polling: run id of the one that has not, and polled_by
-    its delivery. digest: of the request that registered it."""
+    its delivery. digest: of the request that registered it. heartbeat_sent: of one that AWS is being told of."""
 
     status: TaskStatus
     version: int
@@ -43,6 +43,7 @@ class Task(msgspec.Struct, frozen=True, array_like=True, gc=False):
     polling: str = ""
     polled_by: str = ""
     settled: Settled | None = None
+    heartbeat_sent: int | None = None
 
     @property
     def waiting(self) -> bool:
@@ -95,14 +96,18 @@ def _poll_started(task: Task, fact: contract.PollStarted) -> Task:
 
 
 def _polled(task: Task, fact: contract.TaskPolled) -> Task:
-    return replace(task, attempts=fact.poll, polling="", polled_by="")
+    return _heartbeat_sent(replace(task, attempts=fact.poll, polling="", polled_by=""), fact)
+
+
+def _heartbeat_sent(task: Task, fact: contract.TaskPolled | contract.HeartbeatAccepted) -> Task:
+    return task if fact.call is None else replace(task, heartbeat_sent=task.updated_at)
 
 
 def _settled(task: Task, fact: contract.TaskSettled) -> Task:
     telling_aws = next((call.run_id for call in fact.calls if call.purpose == "settlement"), "")
     settled = Settled(fact.outcome, fact.digest, unix_ms(fact.at), fact.confirmation, telling_aws)
     left = replace(task.spec, token="", metadata=NO_PAYLOAD, poll=None, on_settled_url="", execution_url="")
-    return replace(task, spec=left, settled=settled, polling="", polled_by="")
+    return replace(task, spec=left, settled=settled, polling="", polled_by="", heartbeat_sent=None)
 
 
 def _concluded(task: Task, fact: contract.SettlementConcluded) -> Task:
@@ -114,6 +119,8 @@ def _concluded(task: Task, fact: contract.SettlementConcluded) -> Task:
 _CHANGES: Final[dict[type, Callable[[Task, Any], Task]]] = {
     contract.PollStarted: _poll_started,
     contract.TaskPolled: _polled,
+    contract.HeartbeatAccepted: _heartbeat_sent,
+    contract.HeartbeatTold: lambda task, _: replace(task, heartbeat_sent=None),
     contract.TaskSettled: _settled,
     contract.SettlementConcluded: _concluded,
 }

@@ -62,9 +62,11 @@ class Telling:
         return self._call(purpose, name, STATES_ENDPOINT, request, self.received.now, tries)
 
     def heartbeat(self) -> Call | None:
-        """What AWS is told about a sign of life; None when it does not ask for any."""
-        spec = self.task.spec
-        if spec.issued or not spec.heartbeat_ms:
+        """What AWS is told about a sign of life; None when it does not ask for any, or is being told of one."""
+        spec, sent = self.task.spec, self.task.heartbeat_sent
+        # while AWS cannot be reached they do not pile up; one whose end was lost holds nothing back for long
+        under_way = sent is not None and self.received.now - sent < spec.heartbeat_ms
+        if spec.issued or not spec.heartbeat_ms or under_way:
             return None
         told = AwsTask(action="heartbeat", token=spec.token)
         request = Request(url=STATES_ENDPOINT, kind="aws_task", aws_task=told)

@@ -12,6 +12,7 @@ from tocsin.events.commands import Answer, Fact
 from tocsin.events.times import rfc3339
 from tocsin.streams.domain.decision import Domain, Received
 from tocsin.streams.domain.ticket_commands import change_status, hide, succeeded
+from tocsin.streams.domain.ticket_live import live
 from tocsin.streams.domain.ticket_policy import TicketsPolicy, policy_of
 from tocsin.streams.domain.ticket_repeats import latest_of, repeats
 from tocsin.streams.domain.ticket_state import Episode, TicketState, evolve
@@ -185,5 +186,6 @@ TICKETS: Final[Domain[TicketState, TicketsPolicy]] = Domain(
     next_due=next_due,
     fold_key=fold_key,
     fold=fold,
+    live=live,
     run=repeats,
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from tocsin import secret_headers
+from tocsin import channels, secret_headers
 from tocsin.egress.refusal import Refused
 from tocsin.encryption import CannotDecrypt, Cipher
 from tocsin.events.deliveries import AwsTask
@@ -30,10 +30,10 @@ class Secrets(Protocol):
 
 
 class Builder:
-    """``request`` for each attempt anew: its time is signed."""
+    """``request`` for each attempt anew: its time is signed. ``channels``: their URLs, by name."""
 
-    def __init__(self, bodies: Bodies, secrets: Secrets, cipher: Cipher) -> None:
-        self._bodies, self._secrets, self._cipher = bodies, secrets, cipher
+    def __init__(self, bodies: Bodies, secrets: Secrets, cipher: Cipher, channels: Mapping[str, str]) -> None:
+        self._bodies, self._secrets, self._cipher, self._channels = bodies, secrets, cipher, channels
 
     async def body(self, state: DeliveryState) -> bytes:
         """Raises payloads.NotYet."""
@@ -57,13 +57,14 @@ class Builder:
         except Refused as refused:
             raise Unsendable(refused.refusal.message) from None
         asked = state.request
+        url = self._channel(asked.channel) if asked.channel else asked.url
         return OutgoingRequest(
-            asked.url,
+            url,
             body,
             workspace,
             headers,
             method=asked.method,
-            by_operator=asked.by_operator,
+            by_operator=asked.by_operator or bool(asked.channel),
             most_bytes=LIMIT if asked.reading is None else MAX_ANSWER_BYTES,
         )
 
@@ -73,3 +74,9 @@ class Builder:
             return secret_headers.opened(told.token, self._cipher)
         except CannotDecrypt:
             raise Unsendable("The task token cannot be decrypted with the keys of this installation") from None
+
+    def _channel(self, name: str) -> str:
+        """Its URL is a secret: it is in no record, and the operator may change it while deliveries wait."""
+        if url := self._channels.get(name):
+            return url
+        raise Unsendable(channels.missing(name))

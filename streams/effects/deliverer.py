@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from tocsin import database, signing_secrets
+from tocsin import channels, database, signing_secrets
 from tocsin.egress import policy
 from tocsin.encryption import Cipher
 from tocsin.errors import StartError
@@ -40,17 +40,18 @@ async def deliver(runner: Runner, settings: Settings) -> None:
         pool = await stack.enter_async_context(await database.pool(dsn, application="deliver", size=4))
         outbox = Outbox(settings.kafka, settings.partitions)
         stack.push_async_callback(outbox.close)
-        sender = await stack.enter_async_context(Sender(policy.parse(settings.egress_allow)))
+        urls = channels.urls(settings)
+        sender = await stack.enter_async_context(Sender(policy.parse(settings.egress_allow, urls)))
         aws = Aws(aws_settings(settings))
         stack.callback(aws.close)
         stack.push_async_callback(runner.close)
         ring = SigningRing(pool, cipher)
-        channels: dict[str, Callable[[str], None]] = {signing_secrets.CHANNEL: ring.changed}
+        listening: dict[str, Callable[[str], None]] = {signing_secrets.CHANNEL: ring.changed}
         async with asyncio.TaskGroup() as group:
             group.create_task(ring.run())
-            group.create_task(database.listen(dsn, channels, ring.changed, application="deliver"))
+            group.create_task(database.listen(dsn, listening, ring.changed, application="deliver"))
             await ring.loaded.wait()
-            runner.equip(Tools(sender, Builder(Payloads(pool), ring, cipher), outbox, aws))
+            runner.equip(Tools(sender, Builder(Payloads(pool), ring, cipher, urls), outbox, aws))
 
 
 def aws_settings(settings: Settings) -> AwsSettings:

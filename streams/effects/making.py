@@ -36,12 +36,13 @@ class Tools:
 @dataclass(frozen=True, slots=True)
 class Owner:
     """For whom an attempt is made: the key and partition of its delivery. ``clock``: Unix ms. ``may_act``: whether it
-    is still the owner, asked right before anything leaves."""
+    is still the owner, asked right before anything leaves. ``dialling``: told when something is about to."""
 
     key: bytes
     partition: int
     clock: Callable[[], int]
     may_act: Callable[[], bool]
+    dialling: Callable[[], None] = lambda: None
 
     @property
     def workspace(self) -> str:
@@ -71,6 +72,7 @@ async def _made(tools: Tools, state: DeliveryState, owner: Owner, body: bytes, s
     request = state.request
     if request.kind == "http":
         outgoing = tools.builder.request(state, owner.workspace, body, started_at)
+        owner.dialling()
         return await tools.sender.send(outgoing, started_at, owner.may_act)
     if tools.aws is None:
         raise Unsendable("This worker makes no calls of AWS")

@@ -18,6 +18,7 @@ from tocsin.events.envelope import CONTENT_TYPE, Envelope, to_headers
 from tocsin.events.identity import partition_of
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import MAX_MESSAGE_BYTES, PAYLOADS, events_topic
+from tocsin.kafka_security import client_options
 
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0)  # seconds
 _REQUEST_TIMEOUT_MS: Final = 5000
@@ -82,6 +83,7 @@ class Outbox:
         async with self._changing:
             if self._producer is None:
                 made = AIOKafkaProducer(
+                    **client_options(),
                     bootstrap_servers=self._servers,
                     acks="all",
                     enable_idempotence=True,

@@ -15,6 +15,7 @@ from typing import Final, Literal, Protocol
 import structlog
 
 from tocsin.streams.effects.fair_queue import FairQueue, Limits, Place
+from tocsin.streams.effects.pacing import Lines, Pace
 
 LONGEST_SLEEP_SECONDS: Final = 1.0
 """So that a step of the clock is noticed."""
@@ -26,12 +27,16 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """``run`` makes the attempt; it starts at ``not_before`` (Unix ms), or later when a limit is reached."""
+    """``run`` makes the attempt; it starts at ``not_before`` (Unix ms), or later when a limit is reached.
+
+    ``pace``: it waits in that line; its run says ``dialled`` to the pool.
+    """
 
     id: str
     place: Place
     not_before: int
     run: Callable[[], Awaitable[None]]
+    pace: Pace | None = None
 
 
 class Alarm(Protocol):
@@ -52,6 +57,7 @@ class DeliveryPool:
         self._clock = clock
         self._set_alarm = set_alarm or _call_later
         self._queue = FairQueue(limits or Limits())
+        self._lines = Lines()
         self._known: dict[str, Delivery] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
         self._due: list[tuple[int, int, Delivery]] = []
@@ -70,6 +76,11 @@ class DeliveryPool:
     def running(self) -> int:
         return len(self._running)
 
+    @property
+    def paced(self) -> int:
+        """Those whose time has come and who wait for the rate of their line."""
+        return len(self._lines)
+
     def submit(self, delivery: Delivery) -> bool:
         """False, and nothing done, when this id is here already or the pool is draining."""
         if self._draining or delivery.id in self._known:
@@ -81,7 +92,7 @@ class DeliveryPool:
             heapq.heappush(self._due, (delivery.not_before, self._submitted, delivery))
             self._arm()
         else:
-            self._queue.put(delivery.place, delivery.id)
+            self._line_up(delivery)
             self._fill()
         return True
 
@@ -94,9 +105,21 @@ class DeliveryPool:
         if task is None:
             self._queue.remove(delivery.place, delivery_id)
             self._forget(delivery_id)  # its entry among the due ones is passed over
+            if delivery.pace is not None:
+                self._arm()  # it may have been the one its line waited for
             return "waiting"
         task.cancel()
         return "running"
+
+    def dialled(self, delivery_id: str) -> None:
+        """It is about to: the next of its line follows an interval from now."""
+        self._lines.dialled(delivery_id, self._clock())
+        self._arm()
+
+    def hold(self, pace: Pace, until: int) -> None:
+        """Nothing of this line starts before ``until``, Unix ms."""
+        self._lines.hold(pace, until)
+        self._arm()
 
     async def cancel(self, delivery_id: str) -> Cancelled:
         """What it was doing. When this returns it runs no more; whether a running one was received is not known."""
@@ -133,8 +156,11 @@ class DeliveryPool:
         self._disarm()
         while self._due and self._known.get(self._due[0][2].id) is not self._due[0][2]:
             heapq.heappop(self._due)
-        if self._due:
-            seconds = (self._due[0][0] - self._clock()) / 1000
+        times = [self._due[0][0]] if self._due else []
+        if (wakes_at := self._lines.wakes_at()) is not None:
+            times.append(wakes_at)
+        if times and not self._draining:
+            seconds = (min(times) - self._clock()) / 1000
             self._alarm = self._set_alarm(min(max(seconds, 0.0), LONGEST_SLEEP_SECONDS), self._woken)
 
     def _disarm(self) -> None:
@@ -147,13 +173,24 @@ class DeliveryPool:
         while self._due and self._due[0][0] <= now:
             _, _, delivery = heapq.heappop(self._due)
             if self._known.get(delivery.id) is delivery:
-                self._queue.put(delivery.place, delivery.id)
+                self._line_up(delivery)
         self._fill()
         self._arm()
+
+    def _line_up(self, delivery: Delivery) -> None:
+        """Its time has come: behind the others of its line, if it has one, else where turns are taken."""
+        if delivery.pace is None:
+            self._queue.put(delivery.place, delivery.id)
+        else:
+            self._lines.join(delivery.pace, delivery.id, delivery.not_before)
 
     # --- running ----------------------------------------------------------------------------------------------------
 
     def _fill(self) -> None:
+        for delivery_id in self._lines.ready(self._clock()):
+            self._queue.put(self._known[delivery_id].place, delivery_id)
+        if self._lines.wakes_at() is not None:
+            self._arm()
         while not self._draining and (taken := self._queue.take()) is not None:
             _, delivery_id = taken
             self._start(self._known[delivery_id])
@@ -171,6 +208,7 @@ class DeliveryPool:
         self._fill()
 
     def _forget(self, delivery_id: str) -> None:
+        self._lines.leave(delivery_id)
         del self._known[delivery_id]
         if not self._known:
             self._idle.set()

@@ -16,10 +16,11 @@ Method = Literal["POST", "GET"]
 class OutgoingRequest:
     """``headers``: complete, as ``headers.complete`` makes them. ``by_operator``: the URL is the configuration's own.
 
-    ``workspace``: who it is for; name lookups are shared out by it. ``most_bytes``: of the answer that are kept.
+    ``workspace``: who it is for; name lookups are shared out by it. The URL may be a secret, as Slack's are.
+    ``most_bytes``: of the answer that are kept.
     """
 
-    url: str
+    url: str = field(repr=False)
     body: bytes
     workspace: str
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -13,6 +13,7 @@ from faust.types import TP
 from mode.supervisors import OneForOneSupervisor
 
 from tocsin.events.topics import events_topic
+from tocsin.kafka_security import client_options
 from tocsin.streams.domain.decision import Domain
 from tocsin.streams.runtime.observer import Observer
 from tocsin.streams.runtime.options import EXIT_LOST_OWNERSHIP, Options
@@ -59,6 +60,7 @@ class StreamApp(faust.App):
             stream_buffer_maxsize=16,
             agent_supervisor=PatientSupervisor,
             web_enabled=False,
+            broker_credentials=_credentials(),
             **settings,
         )
 
@@ -80,6 +82,20 @@ class StreamApp(faust.App):
         return self.topic(
             events_topic(domain), partitions=self.options.partitions, key_serializer="raw", value_serializer="raw"
         )
+
+
+def _credentials() -> Any:
+    """Faust's words for what every other client is given as options."""
+    options = client_options()
+    context = options.get("ssl_context")
+    if "sasl_mechanism" in options:
+        return faust.SASLCredentials(
+            username=options["sasl_plain_username"],
+            password=options["sasl_plain_password"],
+            mechanism=options["sasl_mechanism"],
+            ssl_context=context,
+        )
+    return faust.SSLCredentials(context) if context is not None else None
 
 
 async def apply_events(app: StreamApp, stream: Any) -> AsyncIterator[None]:

@@ -255,6 +255,7 @@ class Draft:
                 for effect in self.domain.effects(fact):
                     record_key(received.envelope.workspace, effect.entity)
                     encoded.append(_ENCODER.encode(effect.event))
+                encoded += [_ENCODER.encode(event) for event in self.domain.live(fact)]
         except Exception as error:
             raise Poison("cannot_encode", str(error)[:500]) from error
         if (largest := max(map(len, encoded))) > self._max_bytes:

@@ -16,17 +16,13 @@ from tocsin.events.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope, to_head
 from tocsin.events.identity import partition_of, record_key
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import dlq_topic, events_topic, facts_topic, state_topic
-from tocsin.streams.domain.decision import no_effects
+from tocsin.streams.domain.decision import no_effects, no_live
 from tocsin.streams.runtime.draft import MAX_DEPTH, Decided, Draft
+from tocsin.streams.runtime.live_records import add_live_events
+from tocsin.streams.runtime.outgoing import OutgoingRecord
 from tocsin.streams.runtime.partition_state import POLICY, PROGRESS, Progress
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-
-
-class OutgoingRecord(NamedTuple):
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes]] = []  # noqa: RUF012 - aiokafka takes no other sequence; never changed
 
 
 class Prepared(NamedTuple):
@@ -61,6 +57,8 @@ def prepare(draft: Draft, partitions: int, max_message_bytes: int) -> Prepared:
         records[facts_topic(domain.name), here] = list(_fact_records(facts, names, f"{domain.name}:{here}"))
         if domain.effects is not no_effects:
             _add_effects(records, facts, draft, partitions)
+        if domain.live is not no_live:
+            add_live_events(records, facts, draft, partitions)
     if draft.dead_letters:
         records[dlq_topic(domain.name), here] = list(_dead_letter_records(draft, max_message_bytes))
     records[state_topic(domain.name), here] = list(_state_records(draft, changed))

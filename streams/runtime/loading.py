@@ -6,6 +6,8 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from tocsin.kafka_security import client_options
+
 
 async def load_snapshot(bootstrap_servers: str, topic: str, partition: int) -> dict[bytes, bytes]:
     """Tombstoned keys are absent. Aborted transactions are not seen.
@@ -14,6 +16,7 @@ async def load_snapshot(bootstrap_servers: str, topic: str, partition: int) -> d
     """
     # without auto_offset_reset="earliest", assign() may jump to the end before the explicit seek
     consumer = AIOKafkaConsumer(
+        **client_options(),
         bootstrap_servers=bootstrap_servers,
         isolation_level="read_committed",
         enable_auto_commit=False,

@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError
 from tocsin.events.envelope import Envelope, to_headers
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import events_topic
+from tocsin.kafka_security import client_options
 from tocsin.streams.runtime import metrics
 from tocsin.streams.runtime.ownership import OwnedPartition
 
@@ -43,7 +44,9 @@ class TimerPublisher:
         clock: Callable[[], int] = unix_now,
     ) -> None:
         self._owned, self._clock = owned, clock
-        self._producer = AIOKafkaProducer(bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True)
+        self._producer = AIOKafkaProducer(
+            **client_options(), bootstrap_servers=bootstrap_servers, acks="all", enable_idempotence=True
+        )
 
     async def run(self) -> None:
         """Until cancelled."""

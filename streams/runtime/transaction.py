@@ -9,7 +9,9 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from tocsin.streams.runtime.encoding import OutgoingRecord, Prepared
+from tocsin.kafka_security import client_options
+from tocsin.streams.runtime.encoding import Prepared
+from tocsin.streams.runtime.outgoing import OutgoingRecord
 
 log = structlog.get_logger(__name__)
 _OPENING: Final = b"opening"
@@ -31,6 +33,7 @@ class TransactionWriter:
         self.open_since: float | None = None  # time.monotonic() at begin; watched from another thread
         self._request_timeout = 5.0
         self._producer = AIOKafkaProducer(
+            **client_options(),
             bootstrap_servers=bootstrap_servers,
             transactional_id=transactional_id,
             transaction_timeout_ms=timeout_ms,

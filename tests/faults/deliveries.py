@@ -49,11 +49,11 @@ class Desk:
         self.told: list[Any] = []
 
     async def request(self, url: str, after_ms: int = 0, max_attempts: int = 4, **request: Any) -> str:
-        """Asks for one delivery; returns its run id."""
+        """Asks for one delivery, to a URL or (with an empty one) a channel; returns its run id."""
         run_id = f"run-{next(_numbers)}-{now()}"
         at = rfc3339(now() + after_ms)
         event = contract.DeliveryRequested(
-            delivery_id=delivery_of(url, run_id),
+            delivery_id=delivery_of(url or request["channel"], run_id),
             origin=Origin(domain="jobs", entity=JOB, run_id=run_id),
             request=Request(url=url, **request),
             not_before=at,
@@ -114,8 +114,9 @@ class Desk:
         return lambda: all(self.ended(run_id) for run_id in runs)
 
 
-def delivery_of(url: str, run_id: str) -> str:
-    return delivery_id(WORKSPACE, urls.read(url).endpoint, run_id)
+def delivery_of(where: str, run_id: str) -> str:
+    """``where``: a URL or the name of a channel."""
+    return delivery_id(WORKSPACE, urls.read(where).endpoint if "://" in where else where, run_id)
 
 
 def partition_of_url(url: str) -> str:

@@ -7,8 +7,10 @@ import hashlib
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from cryptography.fernet import Fernet
 
@@ -16,11 +18,13 @@ from tests.faults.conftest import Start
 from tests.faults.deliveries import Desk, desk, partition_of_url, tables
 from tests.faults.workers import PARTITIONS, WorkerProcess
 from tests.stages.sinks import OK, Received, Sink
+from tests.stages.slack import mock_slack
 from tocsin import signing_secrets
 from tocsin.broker import ensure_topics
 from tocsin.egress.signing import signature
 from tocsin.encryption import Cipher
 from tocsin.events import jobs
+from tocsin.mock_slack.mailbox import Mailbox
 from tocsin.secret_headers import seal
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
@@ -206,3 +210,29 @@ async def test_J10_an_endpoint_that_fails_is_left_alone_and_nothing_is_lost(
         assert {one.result for run in runs for one in office.ended(run)} == {"succeeded"}
         assert {len(office.ended(run)) for run in runs} == {1}
     assert b"an endpoint fails" in worker.log_path.read_bytes()
+
+
+async def test_S4_notifications_reach_slack_once_each_through_the_death_of_their_owner(
+    start: Start, database: str, office: Desk
+) -> None:
+    mailbox = Mailbox(rate=3)
+    paced: dict[str, Any] = {"channel": "slack:default", "rate_key": "slack:default", "rate_per_second": 2.0}
+    async with mock_slack(mailbox) as base:
+        url = f"{base}/services/T0/B0/hush"
+        workers = [start("deliver", DATABASE_URL=database, SLACK_WEBHOOK_URL=url) for _ in range(2)]
+        bodies = [msgspec.Raw(b'{"text":"%d"}' % number) for number in range(8)]
+        runs = [await office.request("", payload=body, **paced) for body in bodies]
+        unknown = await office.request("", payload=bodies[0], channel="slack:nobody")
+        await office.until(lambda: mailbox.accepted >= 3)
+        (await owner(workers, "slack:default", office)).send(signal.SIGKILL)
+        await office.until(office.all_ended([*runs, unknown]))
+        # whoever was being delivered when its owner died may come twice, under one id
+        texts = [one.payload["text"] for one in mailbox.messages()]
+        assert list(dict.fromkeys(texts)) == [str(number) for number in range(8)]
+        assert len(texts) <= 9
+        assert [[one.result for one in office.ended(run)] for run in runs] == [["succeeded"]] * 8
+        (failed,) = office.ended(unknown)
+        assert (failed.result, failed.attempts, failed.error) == ("failed", 1, "request")
+        assert "slack:nobody has no URL" in failed.detail
+        every = repr((office.facts, office.told)).encode() + b"".join(one.log_path.read_bytes() for one in workers)
+        assert b"hush" not in every

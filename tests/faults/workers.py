@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -202,10 +203,11 @@ class FactsRead:
 
 
 @asynccontextmanager
-async def observer(bootstrap: str, name: str) -> AsyncIterator[tuple[Reporter, FactsRead]]:
-    """Something to report with, and something to see what was decided from here on."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+async def observer(bootstrap: str, name: str, **options: Any) -> AsyncIterator[tuple[Reporter, FactsRead]]:
+    """Something to report with, and something to see what was decided from here on. ``options``: of the clients."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, **options)
     consumer = AIOKafkaConsumer(
+        **options,
         bootstrap_servers=bootstrap,
         isolation_level="read_committed",
         enable_auto_commit=False,

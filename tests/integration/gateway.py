@@ -1,4 +1,4 @@
-"""A gateway in a process of its own, as in production."""
+"""A role that serves HTTP in a process of its own, as in production."""
 
 from __future__ import annotations
 
@@ -22,12 +22,15 @@ def free_port() -> int:
 
 
 class GatewayProcess:
-    """``tocsin ingest`` on a free port; ``url`` once entered."""
+    """``tocsin ingest`` (or another ``role``) on a free port; ``url`` once entered."""
 
-    def __init__(self, kafka: str, database: str, directory: Path, **environment: str) -> None:
-        self.port = free_port()
+    def __init__(
+        self, kafka: str, database: str, directory: Path, *, role: str = "ingest", port: int = 0, **environment: str
+    ) -> None:
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._log = directory / "gateway.log"
+        self._role = role
+        self._log = directory / f"{role}-{self.port}.log"
         self._directory = directory
         self._environment = {
             **os.environ,
@@ -41,8 +44,9 @@ class GatewayProcess:
         }
 
     def __enter__(self) -> Self:
-        command = "from tocsin import log; log.configure('ingest'); from tocsin.http import run_ingest; run_ingest()"
-        with self._log.open("wb") as output:
+        role = self._role
+        command = f"from tocsin import log; log.configure('{role}'); from tocsin.http import run_{role}; run_{role}()"
+        with self._log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", command],
                 cwd=self._directory,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from tests.live import live_events
 from tocsin import authentication, database
 from tocsin.api.app import Api, watching
 from tocsin.api.health import Health
@@ -15,6 +16,7 @@ from tocsin.api.health import postgres as postgres_check
 from tocsin.api.queries.reader import Reader
 from tocsin.asgi import surround
 from tocsin.authentication import Authenticator, MemoryKeys
+from tocsin.database import PromptPool
 from tocsin.keys import ApiKey, digest_of, mint, prefix_of
 from tocsin.openapi import Application, application
 
@@ -44,7 +46,8 @@ async def query_api(dsn: str, *keys: ApiKey, kafka: Health | None = None) -> Asy
     reader = Reader(dsn, size=4)
     app = application()
     authentication.install(app, Authenticator(MemoryKeys(keys), PEPPER, True, True))
-    Api(reader, pool, kafka or Health({"postgres": postgres_check(pool)}), watching(reader)).mount(app)
+    checks = kafka or Health({"postgres": postgres_check(pool)})
+    Api(reader, pool, checks, live_events(PromptPool(pool)), watching(reader)).mount(app)
     transport = httpx.ASGITransport(surround(app), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tocsin") as client:
         try:

@@ -24,7 +24,13 @@ def aws_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def installation(session_directory: Path, aws_port: int) -> Iterator[Installation]:
+def lambda_port() -> int:
+    """Where the installation looks for AWS Lambda."""
+    return ports.choose(1)[0]
+
+
+@pytest.fixture(scope="session")
+def installation(session_directory: Path, aws_port: int, lambda_port: int) -> Iterator[Installation]:
     directory = session_directory / "up"
     directory.mkdir()
     policy = directory / "tickets.yaml"
@@ -45,6 +51,8 @@ def installation(session_directory: Path, aws_port: int) -> Iterator[Installatio
         SNS_TOPIC_ARNS=sns.TOPIC,
         TOCSIN_EGRESS_ALLOW="127.0.0.1:1024-65535",
         AWS_ENDPOINT_URL_STEPFUNCTIONS=f"http://127.0.0.1:{aws_port}",
+        AWS_ENDPOINT_URL_LAMBDA=f"http://127.0.0.1:{lambda_port}",
+        TOCSIN_POLL_LAMBDAS="check-status",
         AWS_ACCESS_KEY_ID="test",
         AWS_SECRET_ACCESS_KEY="test",
         AWS_DEFAULT_REGION="us-east-1",

@@ -38,7 +38,8 @@ class Outside:
 
 
 @contextmanager
-def outside() -> Iterator[Outside]:
+def outside(port: int = 0) -> Iterator[Outside]:
+    """``port``: 0 for any that is free."""
     found = Outside()
 
     class Handler(BaseHTTPRequestHandler):
@@ -62,7 +63,7 @@ def outside() -> Iterator[Outside]:
         def log_message(self, format: str, *args: object) -> None:
             """Nothing to say."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     found.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -130,6 +130,36 @@ def test_T2_a_large_result_arrives_whole(tasks: httpx.Client, jobs_outside: Outs
     assert shown == large
 
 
+def test_T2_a_job_may_be_asked_about_by_invoking_a_function(tasks: httpx.Client, lambda_port: int) -> None:
+    invoked = "/2015-03-31/functions/check-status/invocations"
+    with outside(lambda_port) as functions:
+        functions.job(invoked, {"status": "RUNNING"}, 429, {"status": "COMPLETED", "rows": 7})
+        poll = every(payload={"action": "CHECK_STATUS", "id": "export-7"}) | {"lambda": "check-status"}
+        done = ended(tasks, register(tasks, poll=poll)["id"])
+    assert (done["status"], done["settlement"]["result"]) == ("COMPLETED", {"status": "COMPLETED", "rows": 7})
+    assert functions.bodies[invoked] == [b'{"action":"CHECK_STATUS","id":"export-7"}'] * 3
+    assert [one["verdict"] for one in polls(tasks, done["id"])] == ["running", "error", "completed"]
+
+
+def test_T8_a_hundred_jobs_are_waited_for_at_once(tasks: httpx.Client, jobs_outside: Outside) -> None:
+    answers = [{"status": "RUNNING"}, {"status": "RUNNING"}, {"status": "COMPLETED"}]
+    paths = [path() for _ in range(120)]
+    owner = f"many-{uuid.uuid4().hex[:8]}"
+    for where in paths:
+        register(tasks, owner=owner, poll=every(1, url=jobs_outside.job(where, *answers)))
+    begun = time.monotonic()
+
+    def left() -> int:
+        query: Json = {"owner": owner, "status": "waiting", "limit": 1}
+        return int(tasks.get("/v1/tasks", params=query).json()["total"])
+
+    eventually(lambda: not left(), 60)
+    print(
+        f"120 tasks of three polls each were settled within {time.monotonic() - begun:.1f} s of the last registration"
+    )
+    assert {jobs_outside.asked[where] for where in paths} == {3}
+
+
 def test_T4_a_waiter_hears_of_the_end_in_less_than_a_second(tasks: httpx.Client, jobs_outside: Outside) -> None:
     made = register(tasks, poll=every(url=jobs_outside.job(path(), {"status": "COMPLETED"})))
     done = ended(tasks, made["id"])
@@ -174,7 +204,7 @@ def test_T5_a_job_may_push_how_it_ended(tasks: httpx.Client, installation: Insta
     done = ended(tasks, made["id"])
     assert (done["status"], done["settlement"]["result"]) == ("COMPLETED", [1])
     assert done["settlement"]["settled_by"] == "callback"
-    log = "".join(file.read_text() for file in (installation.data / "logs").glob("*http*"))
+    log = "".join(file.read_text(errors="replace") for file in (installation.data / "logs").glob("*.log"))
     assert "/callbacks/tasks/{task_id}/{secret}" in log
     assert url.rpartition("/")[2] not in log
     assert made["task_token"] not in log
@@ -253,6 +283,22 @@ def test_T10_poll_now_and_wait_longer(tasks: httpx.Client, jobs_outside: Outside
         number = asked.json()["attempts"]
         answered(tasks, task_id, number + 1)
     assert ended(tasks, task_id)["status"] == "COMPLETED"
+
+
+def test_T10_many_are_ended_by_filter(tasks: httpx.Client, installation: Installation) -> None:
+    owner, key = f"team-{uuid.uuid4().hex[:8]}", ["--key", tasks.headers["x-api-key"]]
+    made = [register(tasks, owner=owner)["id"] for _ in range(3)]
+    other = register(tasks, owner="somebody else")["id"]
+    would = installation.run("tasks", "cancel", "--owner", owner, "--dry-run", *key)
+    assert would.stdout.split().count("would") == 3, would.stderr
+    done = installation.run("tasks", "cancel", "--owner", owner, "--older-than", "0s", "--reason", "gone", *key)
+    assert {line.split()[0] for line in done.stdout.splitlines()} == set(made)
+    assert done.stdout.count("CANCELLED") == 3
+    assert {ended(tasks, one)["settlement"]["cause"] for one in made} == {"gone"}
+    settled = installation.run("tasks", "settle", "success", "--owner", "somebody else", "--result", '{"n": 1}', *key)
+    assert settled.stdout == f"{other} COMPLETED\n", settled.stderr
+    assert installation.run("tasks", "cancel", *key).returncode == 1, "which ones?"
+    assert owner not in installation.run("tasks", "list", *key).stdout
 
 
 @pytest.mark.parametrize(

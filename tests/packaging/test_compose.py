@@ -11,10 +11,13 @@ import jsonschema
 import pytest
 import yaml
 
+from tocsin.egress import urls
+from tocsin.egress.policy import parse
 from tocsin.embedded.jars import KAFKA_VERSION
 from tocsin.embedded.kafka_configuration import server_properties
 from tocsin.embedded.roles import ROLES
 from tocsin.events.topics import DOMAINS
+from tocsin.mock_slack.app import PORT, WEBHOOK
 from tocsin.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +54,7 @@ def test_every_role_is_present_and_runs_its_command() -> None:
     commands = {
         name: service["command"]
         for name, service in services().items()
-        if name in OURS and name not in {"migrate", "topics"}
+        if name in OURS and name not in {"migrate", "topics", "mock-slack"}
     }
     *stream, domains = commands.pop("stream")
     assert (stream, commands.pop("deliver")) == (["tocsin", "stream", "--domains"], ["tocsin", "deliver"])
@@ -74,6 +77,24 @@ def test_the_settings_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
     found = Settings(_env_file=None)
     assert (found.partitions, found.unversioned_is_open, found.metrics_host) == (12, True, "0.0.0.0")
+
+
+def test_S10_notifications_reach_the_mock_slack_unless_a_url_is_given() -> None:
+    shown = services()["mock-slack"]
+    given = compose()["x-environment"]["SLACK_WEBHOOK_URL"]
+    url = re.fullmatch(r"\$\{SLACK_WEBHOOK_URL:-(.*)\}", given)
+    assert url is not None
+    destination = urls.read(url[1])
+    assert (destination.host, destination.port) == ("mock-slack", PORT)
+    assert WEBHOOK.fullmatch(destination.target.removeprefix("/services/"))
+    assert shown["command"] == ["tocsin", "mock-slack", "--host", "0.0.0.0"]
+    assert shown["ports"] == [f"127.0.0.1:{PORT}:{PORT}"]
+    # inside the network of compose its address is private: the operator's own URL may lead there
+    policy = parse("", {"SLACK_WEBHOOK_URL": url[1]})
+    asked = policy.check_url(url[1], by_operator=True)
+    assert isinstance(asked, urls.Destination)
+    assert policy.check_addresses(["172.18.0.5"], asked) is None
+    assert policy.check_url(url[1]) != asked
 
 
 def test_ports_are_published_on_loopback_only() -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tocsin.events import alerts, deliveries, documents, incidents, jobs, tickets
+from tocsin.events import alerts, deliveries, documents, incidents, jobs, live, tickets
 from tocsin.events.topics import topics
 
 ROOT = Path(__file__).parents[2]
-TYPES = {
+TYPES = live.EVENTS | {
     name: cls
     for domain in (tickets, alerts, incidents, jobs, deliveries)
     for registry in (domain.EVENTS, domain.FACTS)

@@ -186,6 +186,29 @@ def test_J17_every_command_of_the_howto_on_jobs_works(installation: Installation
 
 
 @pytest.mark.embedded
+def test_T5_every_command_of_the_howto_on_task_tokens_works(installation: Installation, printed: list[str]) -> None:
+    shell = Shell(installation)
+    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "task-tokens.md").read_text())
+    found = "".join(shell.run(block.replace(".venv/bin/python", sys.executable)) for block in blocks)
+    shell.close()
+    shown = [one for one in documents_in(found) if str(one.get("id", "")).startswith("k_")]
+    assert {"PENDING", "COMPLETED", "POLLING", "CANCELLED"} <= {one["status"] for one in shown}
+    assert next(one for one in shown if one["status"] == "COMPLETED")["settlement"]["result"] == {"rows": 42}
+
+
+@pytest.mark.embedded
+def test_S5_every_command_of_the_howto_on_live_events_works(installation: Installation, printed: list[str]) -> None:
+    shell = Shell(installation)
+    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "live-events.md").read_text())
+    heard, resumed, tokens = [shell.run(block) for block in blocks]
+    shell.close()
+    assert [one["type"] for one in documents_in(heard) if one.get("ticket_id")] == ["ticket.opened"]
+    assert [one["type"] for one in documents_in(resumed) if one.get("ticket_id")] == ["ticket.opened"] * 2
+    assert tokens.count("retry: ") == 1
+    assert documents_in(tokens)[-1]["status"] == 401
+
+
+@pytest.mark.embedded
 def test_howto_rebuild_gives_equal_checksums(installation: Installation, printed: list[str]) -> None:
     before, _, after = run_howto(installation, "rebuild-a-projection.md")
     assert before == after

@@ -28,7 +28,14 @@ PEPPER = "pepper"
 class Stage:
     """``http``: a client in front of the stage. ``decide`` plays the stages behind it for every published command."""
 
-    def __init__(self, wait_seconds: float = 5.0, sources: Sources = NO_SOURCES, cipher: Cipher | None = None) -> None:
+    def __init__(
+        self,
+        wait_seconds: float = 5.0,
+        sources: Sources = NO_SOURCES,
+        cipher: Cipher | None = None,
+        **more: Any,
+    ) -> None:
+        """``more``: as the gateway has it."""
         self.publisher = _Answering(self)
         self.keys = MemoryKeys()
         self.rows: dict[tuple[str, str], Outcome] = {}
@@ -45,6 +52,7 @@ class Stage:
             wait_seconds,
             sources=sources,
             cipher=cipher or Cipher(""),
+            **more,
         )
         self.application, self.app = compose(self.gateway, None, self.authenticator)
 

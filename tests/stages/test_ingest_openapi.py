@@ -9,6 +9,7 @@ from typing import Any, cast
 import orjson
 import pytest
 
+from tests.live import live_events
 from tests.stages.ingest import Stage
 from tocsin.api.app import Api, watching
 from tocsin.api.health import Health
@@ -37,7 +38,7 @@ def document() -> dict[str, Any]:
     stage = Stage()
     # neither is asked anything: both connect on first use
     reader = Reader("postgresql://nobody@/nothing")
-    queries = Api(reader, cast("Any", None), Health({}), watching(reader))
+    queries = Api(reader, cast("Any", None), Health({}), live_events(), watching(reader))
     _, app = compose(stage.gateway, queries, stage.authenticator)
     return app.openapi()
 

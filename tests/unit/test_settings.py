@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from tocsin import channels, cli
 from tocsin.embedded import runtime
 from tocsin.errors import NotRunning
 from tocsin.settings import Settings, settings
@@ -53,6 +54,84 @@ def test_J9_an_entry_of_the_egress_list_that_cannot_be_read_is_refused(monkeypat
     monkeypatch.setenv("TOCSIN_EGRESS_ALLOW", "10.0.0.1/8")
     with pytest.raises(ValidationError, match="host bits"):
         Settings()
+
+
+SLACK = "https://hooks.slack.example/services/T1/B1/secret"
+
+
+def test_S9_slack_urls_become_channels(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert channels.urls(Settings()) == {}
+    monkeypatch.setenv("SLACK_WEBHOOK_URL", SLACK)
+    monkeypatch.setenv("SLACK_WEBHOOK_URLS", f"payments={SLACK}2, search={SLACK}3")
+    found = Settings()
+    assert channels.urls(found) == {
+        "slack:default": SLACK,
+        "slack:payments": f"{SLACK}2",
+        "slack:search": f"{SLACK}3",
+    }
+    assert SLACK not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("SLACK_WEBHOOK_URL", "hooks.slack.example/secret", "An absolute URL is needed"),
+        ("SLACK_WEBHOOK_URL", "ftp://hooks.slack.example/secret", "The scheme is http or https"),
+        ("SLACK_WEBHOOK_URLS", SLACK, "entry 1 is not name=url"),
+        ("SLACK_WEBHOOK_URLS", f"a={SLACK}, Team B={SLACK}", "entry 2 is not name=url"),
+        ("SLACK_WEBHOOK_URLS", f"a={SLACK},a={SLACK}", "a is there twice"),
+        ("SLACK_WEBHOOK_URLS", f"default={SLACK}", "the default is SLACK_WEBHOOK_URL"),
+        ("SLACK_WEBHOOK_URLS", "a=https://user:secret@hooks.slack.example/", "a: A URL has no user name"),
+    ],
+)
+def test_S9_a_slack_url_that_is_none_is_refused_and_never_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cli, "app", Settings)
+    with pytest.raises(SystemExit):
+        cli.main()
+    printed = capsys.readouterr().err
+    assert f"{name}=***: Value error, {message}" in printed
+    assert "secret" not in printed
+
+
+SASL = {
+    "KAFKA_BOOTSTRAP_SERVERS": "b-1.example:9096",
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "tocsin",
+    "KAFKA_SASL_PASSWORD": "hush",
+}
+
+
+@pytest.mark.parametrize(
+    ("left_out", "more", "message"),
+    [
+        ("KAFKA_SASL_PASSWORD", {}, "SASL takes all of"),
+        ("KAFKA_SASL_MECHANISM", {}, "SASL takes all of"),
+        ("KAFKA_SECURITY_PROTOCOL", {}, "SASL takes all of"),
+        ("", {"KAFKA_SECURITY_PROTOCOL": "SSL"}, "SASL takes all of"),
+        ("KAFKA_BOOTSTRAP_SERVERS", {}, "needs KAFKA_BOOTSTRAP_SERVERS"),
+        ("", {"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_CA_FILE": "ca.pem"}, "KAFKA_CA_FILE needs"),
+    ],
+)
+def test_S10_half_a_set_of_kafka_credentials_is_refused_without_printing_them(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    left_out: str,
+    more: dict[str, str],
+    message: str,
+) -> None:
+    for name, value in {**SASL, **more}.items():
+        if name != left_out:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(cli, "app", Settings)
+    with pytest.raises(SystemExit):
+        cli.main()
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert "hush" not in printed
 
 
 def test_addresses_come_from_the_embedded_run_of_the_data_directory(tmp_path: Path) -> None:

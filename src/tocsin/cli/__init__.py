@@ -15,12 +15,14 @@ from tocsin.cli import (
     doctor,
     jobs,
     keys,
+    mock_slack,
     projections,
     roles,
     send,
     signing_secrets,
     sources,
     status,
+    tasks,
     topics,
 )
 from tocsin.errors import StartError
@@ -34,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (roles, demo, database, topics, status, doctor):
+for module in (roles, demo, mock_slack, database, topics, status, doctor):
     module.register(app)
 for name, group in (
     ("backtest", backtest),
@@ -45,6 +47,7 @@ for name, group in (
     ("send", send),
     ("signing-secrets", signing_secrets),
     ("sources", sources),
+    ("tasks", tasks),
 ):
     app.add_typer(group.app, name=name)
 
@@ -81,7 +84,7 @@ def fail(sentence: str) -> None:
 
 def _settings_problem(error: ValueError) -> str:
     """The sentence for settings that are refused; other ValueErrors are bugs and keep their traceback."""
-    from pydantic import ValidationError
+    from pydantic import SecretStr, ValidationError
 
     from tocsin.settings import Settings
 
@@ -89,8 +92,12 @@ def _settings_problem(error: ValueError) -> str:
         raise error
     problems = []
     for problem in error.errors():
+        if not problem["loc"]:  # about several together
+            problems.append(problem["msg"])
+            continue
         name = str(problem["loc"][0])
         field = Settings.model_fields.get(name)
         variable = (field.alias or name).upper() if field else name.upper()
-        problems.append(f"{variable}={problem['input']}: {problem['msg']}")
+        given = "***" if field and field.annotation is SecretStr else problem["input"]
+        problems.append(f"{variable}={given}: {problem['msg']}")
     return "Settings are not usable: " + "; ".join(problems) + "."

@@ -66,6 +66,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
 
     kind: ``lambda`` invokes ``lambda_function`` with the payload, ``aws_task`` makes the call of ``aws_task``; their
     ``url`` only names where that goes. reading: the answer is read by it. retry_delays_ms: instead of the policy's.
+    channel: ``slack:<name>``, with an empty ``url``; its own URL, a secret, is looked up by whoever dials.
+    rate_key: requests of a workspace that share it start in order, at most ``rate_per_second``; 0 = no limit.
     """
 
     url: str
@@ -80,6 +82,9 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     lambda_function: str = ""
     aws_task: AwsTask | None = None
     retry_delays_ms: tuple[int, ...] = ()
+    channel: str = ""
+    rate_key: str = ""
+    rate_per_second: float = 0
 
 
 # --- events ---------------------------------------------------------------------------------------------------------

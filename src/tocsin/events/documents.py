@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.events import alerts, deliveries, incidents, jobs, tasks, tickets
-from tocsin.events.topics import Topic, events_topic, facts_topic, topics
+from tocsin.events import alerts, deliveries, incidents, jobs, live, tasks, tickets
+from tocsin.events.topics import LIVE, Topic, events_topic, facts_topic, topics
 
 # One line per domain: the registries of what comes in and of what was decided.
 _TYPES: Final[dict[str, dict[str, Any]]] = {
@@ -29,6 +29,7 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
     facts_topic("deliveries"): deliveries.FACTS,
     events_topic("tasks"): tasks.EVENTS,
     facts_topic("tasks"): tasks.FACTS,
+    LIVE: live.EVENTS,
 }
 _REFERENCES: Final = "#/components/schemas/{name}"
 _ACTIONS: Final = ("send", "receive")

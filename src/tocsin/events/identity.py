@@ -69,7 +69,7 @@ def run_id(job_id: str, spec_version: int, slot: str) -> str:
 def delivery_id(workspace: str, endpoint: str, cause: str) -> str:
     """``d_<hash of workspace and endpoint>-<n>``, where n follows from the id of its cause.
 
-    endpoint: scheme, host and port.
+    endpoint: scheme, host and port, or the name of a channel (``slack:default``), whose URL is nobody's to know.
     """
     number = int.from_bytes(hashlib.sha256(cause.encode()).digest()[:8]) | 1
     return f"d_{hash_part(workspace, endpoint)}-{number}"

@@ -202,12 +202,16 @@ class IncidentOpened(IncidentFact, frozen=True, omit_defaults=True, kw_only=True
 
 
 class AlertAdded(IncidentFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """``alert.alert_id`` belongs to this incident from here on. The alert's own facts may be projected later."""
+    """``alert.alert_id`` belongs to this incident from here on. The alert's own facts may be projected later.
+
+    from_severity: the incident's own before it; older facts do not say.
+    """
 
     alert: AlertSummary
     new_episode: bool = True
     active: bool = True
     reopen_within_ms: int | None = None
+    from_severity: Severity | None = None
 
 
 class AlertChanged(IncidentFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):

@@ -227,6 +227,14 @@ class HeartbeatAccepted(TaskFact, frozen=True, omit_defaults=True, kw_only=True,
     call: Call | None = None
 
 
+class HeartbeatTold(TaskFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """AWS heard of a heartbeat, or could not be told; the next sign of life is told again. code: AWS's error."""
+
+    run_id: str
+    result: RunResult
+    code: str = ""
+
+
 class DeadlineExtended(TaskFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """``before``: the deadline until now; empty when there was none."""
 
@@ -300,6 +308,7 @@ FACTS: Final[dict[str, type[Any]]] = {
         PollStarted,
         TaskPolled,
         HeartbeatAccepted,
+        HeartbeatTold,
         DeadlineExtended,
         TaskSettled,
         SettlementConcluded,

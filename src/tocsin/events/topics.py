@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-Kind = Literal["events", "facts", "state", "dlq", "payloads"]
+Kind = Literal["events", "facts", "state", "dlq", "payloads", "live"]
 
 DOMAINS: Final[tuple[str, ...]] = ("tickets", "alerts", "incidents", "jobs", "deliveries", "tasks")
 PAYLOADS: Final = "tocsin.payloads.v1"
+LIVE: Final = "tocsin.live.v1"
 # A legal 1 MiB body always fits, with its envelope.
 MAX_MESSAGE_BYTES: Final = 2 * 1024 * 1024
 # Contexts and raw webhooks above this travel once through the payloads topic.
@@ -101,6 +102,15 @@ def topics(events_retention_days: int = 30) -> tuple[Topic, ...]:
             "bodies over 4 KiB, once each",
             "SHA-256 of the value",
             {**_COMMON, "cleanup.policy": "compact"},
+        )
+    )
+    table.append(
+        Topic(
+            LIVE,
+            "live",
+            "what clients hear of as it happens; all of a workspace in one partition",
+            "workspace",
+            {**_COMMON, "cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)},
         )
     )
     return tuple(table)

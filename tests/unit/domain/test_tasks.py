@@ -25,6 +25,7 @@ from tests.unit.domain.task_story import (
 from tocsin.events import tasks as contract
 from tocsin.events.commands import CommandRefused, CommandUnchanged
 from tocsin.events.deliveries import AwsTask
+from tocsin.events.jobs import NO_PAYLOAD
 from tocsin.events.tickets import FailureReported
 from tocsin.events.times import rfc3339, unix_ms
 from tocsin.streams.domain.task_policy import TasksPolicy
@@ -250,12 +251,27 @@ def test_T3_a_task_that_aws_has_closed_waits_no_longer(code: str) -> None:
     assert said(story.when(told)) == [("WordIgnored", "nobody_waits")]
 
 
-@pytest.mark.parametrize(("result", "code"), [("succeeded", ""), ("failed", "ThrottlingException")])
-def test_T3_a_heartbeat_that_aws_took_or_could_not_take_changes_nothing(result: Any, code: str) -> None:
-    story = polling(heartbeat_ms=2 * MINUTE)
-    told = contract.HeartbeatForwarded(task_id=TASK, run_id=f"{TASK}.heartbeat-2", result=result, code=code)
-    assert said(story.when(told)) == [("WordIgnored", "nothing_to_do")]
-    assert story.task.waiting
+@pytest.mark.parametrize(
+    ("result", "code", "rule"), [("succeeded", "", "taken_by_aws"), ("failed", "ThrottlingException", "not_taken")]
+)
+def test_T3_heartbeats_do_not_pile_up_while_aws_is_being_told(result: Any, code: str, rule: str) -> None:
+    story = Story().given(register(poll=None, heartbeat_ms=2 * MINUTE))
+    beat = contract.HeartbeatReceived(task_id=TASK, actor="worker")
+    for _ in range(5):
+        story.when(beat, after=SECOND)
+    (call,) = story.asked("heartbeat")
+    told = contract.HeartbeatForwarded(task_id=TASK, run_id=call.origin.run_id, result=result, code=code)
+    assert said(story.when(told)) == [("HeartbeatTold", rule)]
+    story.when(beat, after=SECOND)
+    assert len(story.asked("heartbeat")) == 2
+
+
+def test_T3_a_heartbeat_whose_end_was_lost_holds_nothing_back_for_long() -> None:
+    story = Story().given(register(poll=None, heartbeat_ms=2 * MINUTE))
+    beat = contract.HeartbeatReceived(task_id=TASK, actor="worker")
+    for _ in range(4):
+        story.when(beat, after=MINUTE)
+    assert len(story.asked("heartbeat")) == 2
 
 
 # --- settled by somebody else -----------------------------------------------------------------------------------------
@@ -370,14 +386,14 @@ def test_T3_tocsins_own_token_needs_no_aws_and_its_waiter_may_name_a_url() -> No
 
 
 def test_T3_a_large_result_travels_by_its_digest() -> None:
-    large = settle(result=msgspec.Raw(b""), result_digest="ab" * 32)
+    large = settle(result=NO_PAYLOAD, result_digest="ab" * 32)
     story = Story().given(register(on_settled_url="https://hooks.example/done"), large)
     assert story.asked("settlement")[0].request.payload_digest == "ab" * 32
     assert msgspec.json.decode(bytes(story.asked("notice")[0].request.payload))["result_digest"] == "ab" * 32
 
 
 def test_T3_a_success_without_a_result_is_null() -> None:
-    story = Story().given(register(), settle(result=msgspec.Raw(b"")))
+    story = Story().given(register(), settle(result=NO_PAYLOAD))
     assert bytes(story.asked("settlement")[0].request.payload) == b"null"
 
 

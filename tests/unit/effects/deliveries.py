@@ -58,7 +58,7 @@ def waiting(name: str, not_before: int, attempt: int = 1, **request: Any) -> Del
     return DeliveryState(
         delivery_id("default", "https://example.com:443", name),
         Origin(domain="jobs", entity="j_x-1", run_id=f"run-{name}"),
-        Request(url="https://example.com/hook", **request),
+        Request(**{"url": "https://example.com/hook", **request}),
         not_before,
         rfc3339(not_before),
         4,
@@ -72,6 +72,7 @@ class MemorySender:
     def __init__(self, clock: Callable[[], int]) -> None:
         self.sent: list[tuple[int, OutgoingRequest]] = []
         self.status: int | None = 200
+        self.retry_after: int | None = None
         self.gate = asyncio.Event()
         self.gate.set()
         self._clock = clock
@@ -81,7 +82,8 @@ class MemorySender:
             raise NotNow
         self.sent.append((self._clock(), request))
         await self.gate.wait()
-        return AttemptResult(started_at, 1, self.status, None if self.status else "timeout")
+        error: Any = None if self.status else "timeout"
+        return AttemptResult(started_at, 1, self.status, error, retry_after=self.retry_after)
 
 
 class MemoryOutbox:
@@ -119,8 +121,11 @@ class Story:
         self.runner = Runner(self.hand.clock, self._may_act, limits, self.hand.set_alarm)
         self.partition = MemoryPartition(self.runner)
         self.sender, self.outbox, self.bodies = MemorySender(self.hand.clock), MemoryOutbox(), Bodies()
+        self.channels: dict[str, str] = {}
         tools: Any = Tools
-        self.runner.equip(tools(self.sender, Builder(self.bodies, MemorySecrets(), Cipher(keys)), self.outbox))
+        self.runner.equip(
+            tools(self.sender, Builder(self.bodies, MemorySecrets(), Cipher(keys), self.channels), self.outbox)
+        )
 
     def _may_act(self, partition: Any) -> bool:
         return self.allowed and not partition.closed

@@ -59,7 +59,7 @@ class Recorder:
 
     async def made(self, what: DeliveryState, *, aws: bool = True) -> AttemptFinished:
         me: Any = self
-        tools = Tools(me, Builder(Bodies(), MemorySecrets(), CIPHER), me, me if aws else None)
+        tools = Tools(me, Builder(Bodies(), MemorySecrets(), CIPHER, {}), me, me if aws else None)
         return await make(tools, what, Owner(b"default/d_x-1", 0, lambda: NOW, lambda: self.may_act))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tocsin.streams.effects.fair_queue import Limits, Place
+from tocsin.streams.effects.pacing import Pace
 from tocsin.streams.effects.pool import LONGEST_SLEEP_SECONDS, Delivery, DeliveryPool
 
 SLOW, FAST = Place("w", "https://slow"), Place("w", "https://fast")
@@ -57,17 +58,28 @@ class Story:
         self.began: list[tuple[str, int]] = []
         self.ended: list[str] = []
 
-    def submit(self, delivery_id: str, place: Place = FAST, in_ms: int = 0, *, gated: bool = False) -> bool:
+    def submit(
+        self,
+        delivery_id: str,
+        place: Place = FAST,
+        in_ms: int = 0,
+        *,
+        gated: bool = False,
+        pace: Pace | None = None,
+        dials: bool = True,
+    ) -> bool:
         gate = self.gates.setdefault(delivery_id, asyncio.Event())
         if not gated:
             gate.set()
 
         async def run() -> None:
             self.began.append((delivery_id, self.hand.now))
+            if dials:
+                self.pool.dialled(delivery_id)
             await gate.wait()
             self.ended.append(delivery_id)
 
-        return self.pool.submit(Delivery(delivery_id, place, self.hand.now + in_ms, run))
+        return self.pool.submit(Delivery(delivery_id, place, self.hand.now + in_ms, run, pace))
 
     @property
     def ids(self) -> list[str]:
@@ -231,3 +243,75 @@ async def test_J9_by_the_loops_own_alarm() -> None:
     pool.submit(Delivery("a", FAST, due, run))
     await asyncio.wait_for(pool.idle(), 2)
     assert -1 <= late[0] < 50
+
+
+# --- rates ----------------------------------------------------------------------------------------------------------
+
+SLACK = Pace("w", "slack:default", 1_000)
+
+
+async def test_S4_one_a_second_to_a_channel_in_order_while_others_overtake() -> None:
+    story = Story()
+    for number in range(4):
+        story.submit(f"slack{number}", SLOW, pace=SLACK)
+    for number in range(4):
+        story.submit(f"other{number}", FAST)
+    await turns()
+    assert story.ids == ["slack0", "other0", "other1", "other2", "other3"]
+    for _ in range(8):
+        story.hand.move(500)
+        await turns()
+    of_slack = [one for one in story.began if one[0].startswith("slack")]
+    assert of_slack == [(f"slack{number}", 1_000_000 + 1_000 * number) for number in range(4)]
+    assert (story.pool.paced, story.pool.waiting) == (0, 0)
+
+
+async def test_S4_the_earlier_one_goes_first_whenever_it_was_submitted() -> None:
+    story = Story()
+    story.submit("running", SLOW, pace=SLACK)
+    await turns()
+    for name, ago in (("b", 1_000), ("c", 0), ("a", 2_000)):
+        story.submit(name, SLOW, in_ms=-ago, pace=SLACK)
+    for _ in range(3):
+        story.hand.move(1_000)
+        await turns()
+    assert story.ids == ["running", "a", "b", "c"]
+
+
+async def test_S4_what_was_let_go_and_is_cancelled_or_never_dials_frees_its_line_at_once() -> None:
+    story = Story(Limits(1, 1, 1))
+    story.submit("blocks", SLOW, gated=True)
+    story.submit("cancelled", SLOW, pace=SLACK)  # let go, behind the limit
+    story.submit("put off", SLOW, pace=SLACK, dials=False)
+    story.submit("next", SLOW, pace=SLACK)
+    await turns()
+    assert story.pool.discard("cancelled") == "waiting"
+    story.hand.move(0)
+    story.gates["blocks"].set()
+    await turns(20)
+    story.hand.move(0)
+    await turns()
+    assert story.began == [(name, 1_000_000) for name in ("blocks", "put off", "next")]
+
+
+async def test_S4_a_held_channel_waits_and_every_other_goes_on() -> None:
+    story = Story()
+    other = Pace("w", "slack:search", 1_000)
+    story.pool.hold(SLACK, story.hand.now + 3_000)
+    story.submit("a", SLOW, pace=SLACK)
+    story.submit("b", SLOW, pace=other)
+    story.hand.move(2_999)
+    await turns()
+    assert story.ids == ["b"]
+    story.hand.move(1)
+    await turns()
+    assert story.began[1:] == [("a", 1_003_000)]
+
+
+async def test_S4_closing_leaves_no_alarm_and_names_those_that_waited() -> None:
+    story = Story()
+    for name in "abc":
+        story.submit(name, SLOW, pace=SLACK)
+    await turns()
+    assert set(await story.pool.close()) == {"b", "c"}
+    assert all(alarm.cancelled for alarm in story.hand.alarms)

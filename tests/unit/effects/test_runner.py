@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
 
-from tests.unit.effects.deliveries import Story, settle, waiting
+from tests.unit.effects.deliveries import Story, key_of, settle, waiting
 from tocsin.encryption import Cipher
 from tocsin.events.deliveries import AttemptFinished
 from tocsin.secret_headers import seal
@@ -110,10 +111,21 @@ async def test_a_missing_payload_is_waited_for_and_never_sent_empty() -> None:
     story = await opened()
     story.bodies.known["d"] = NotYet("payload_missing")
     story.partition.set(a=waiting("a", story.hand.now, payload_digest="d"))
-    await story.move(10_000)
+    for _ in range(100):
+        await story.move(100)
     assert story.sender.sent == []
     story.bodies.known["d"] = b'{"big":1}'
     await story.move(2_000)
+    assert [request.body for _, request in story.sender.sent] == [b'{"big":1}']
+
+
+async def test_T4_a_payload_that_is_there_in_a_moment_is_sent_in_a_moment() -> None:
+    story = await opened()
+    story.bodies.known["d"] = NotYet("payload_missing")
+    story.partition.set(a=waiting("a", story.hand.now, payload_digest="d"))
+    await story.move(60)
+    story.bodies.known["d"] = b'{"big":1}'
+    await story.move(110)
     assert [request.body for _, request in story.sender.sent] == [b'{"big":1}']
 
 
@@ -166,3 +178,67 @@ async def test_an_open_breaker_puts_attempts_off_and_spends_none() -> None:
     story.sender.status = 200
     await story.move(33_000)
     assert [one.status for one in story.outbox.told[10:]] == [503, 200]
+
+
+# --- channels and their rates ---------------------------------------------------------------------------------------
+
+HOOK = "https://hooks.slack.example/services/T1/B1/secret"
+
+
+async def test_S4_the_url_of_a_channel_is_known_to_the_request_alone() -> None:
+    story = await opened()
+    story.channels["slack:default"] = HOOK
+    story.partition.set(a=waiting("a", story.hand.now, url="", channel="slack:default"))
+    await settle()
+    ((_, request),) = story.sender.sent
+    assert (request.url, request.by_operator) == (HOOK, True)
+    assert "secret" not in repr(request)
+    assert "secret" not in repr((story.outbox.told, story.partition.state.get(key_of("a"))))
+
+
+async def test_S9_a_channel_without_a_url_is_told_at_once_and_not_dialled() -> None:
+    story = await opened()
+    story.partition.set(a=waiting("a", story.hand.now, url="", channel="slack:default"))
+    await settle()
+    assert story.sender.sent == []
+    ((error, detail),) = [(one.error, one.detail) for one in story.outbox.told]
+    assert error == "request"
+    assert detail == "Channel slack:default has no URL: the workers that make deliveries need SLACK_WEBHOOK_URL"
+
+
+PACED: dict[str, Any] = {"rate_key": "slack:default", "rate_per_second": 1}
+
+
+async def test_S4_deliveries_of_a_rate_key_leave_one_a_second() -> None:
+    story = await opened()
+    start = story.hand.now
+    story.partition.set(**{name: waiting(name, start, **PACED) for name in "abc"})
+    story.partition.set(other=waiting("other", start))
+    await settle()
+    for _ in range(5):
+        await story.move(500)
+    sent = [(at - start, request.headers["webhook-id"]) for at, request in story.sender.sent]
+    assert sent == [(0, "run-a"), (0, "run-other"), (1_000, "run-b"), (2_000, "run-c")]
+
+
+@pytest.mark.parametrize(("asked", "held_ms"), [(3, 3_000), (None, 1_000), (10**9, module.LONGEST_HOLD_MS)])
+async def test_S4_a_429_holds_back_the_whole_key_for_as_long_as_was_asked(asked: int | None, held_ms: int) -> None:
+    story = await opened()
+    story.sender.status, story.sender.retry_after = 429, asked
+    start = story.hand.now
+    story.partition.set(a=waiting("a", start, **PACED), b=waiting("b", start, **PACED))
+    await settle()
+    await story.move(held_ms - 1)
+    assert len(story.sender.sent) == 1
+    await story.move(1)
+    assert [at - start for at, _ in story.sender.sent] == [0, held_ms]
+    assert [one.status for one in story.outbox.told] == [429, 429]
+
+
+async def test_S4_what_is_put_off_spends_nothing_of_the_rate() -> None:
+    story = await opened()
+    story.bodies.known["d"] = NotYet("payload_missing")
+    start = story.hand.now
+    story.partition.set(a=waiting("a", start, payload_digest="d", **PACED), b=waiting("b", start, **PACED))
+    await story.move(0)
+    assert [(at - start, one.headers["webhook-id"]) for at, one in story.sender.sent] == [(0, "run-b")]

@@ -17,8 +17,9 @@ from tocsin.events.topics import dlq_topic, facts_topic, state_topic
 from tocsin.streams.domain.decision import no_run
 from tocsin.streams.domain.ticket_state import TicketState
 from tocsin.streams.domain.tickets import TICKETS
-from tocsin.streams.runtime.encoding import OutgoingRecord, Prepared
+from tocsin.streams.runtime.encoding import Prepared
 from tocsin.streams.runtime.id_ring import IdRing
+from tocsin.streams.runtime.outgoing import OutgoingRecord
 from tocsin.streams.runtime.partition_state import PartitionState
 
 FACTS, STATE, DLQ = (topic("tickets") for topic in (facts_topic, state_topic, dlq_topic))

@@ -1,0 +1,40 @@
+"""How every client of Kafka proves who it is and keeps what it says private: one place for all of them.
+
+Nothing is set for a broker on the same machine or network. Amazon MSK with SCRAM, say, needs ``SASL_SSL``,
+``SCRAM-SHA-512``, a name and a password.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from pathlib import Path
+from typing import Any
+
+from tocsin.errors import StartError
+from tocsin.settings import Settings, settings
+
+
+def client_options(current: Settings | None = None) -> dict[str, Any]:
+    """Keyword arguments of any aiokafka client, beside its servers. Raises StartError for a CA file that is none."""
+    given = current or settings()
+    protocol = given.kafka_security_protocol
+    options: dict[str, Any] = {}
+    if protocol != "PLAINTEXT":
+        options["security_protocol"] = protocol
+    if protocol.endswith("SSL"):
+        options["ssl_context"] = _context(given.kafka_ca_file)
+    if protocol.startswith("SASL"):
+        options["sasl_mechanism"] = given.kafka_sasl_mechanism
+        options["sasl_plain_username"] = given.kafka_sasl_username
+        options["sasl_plain_password"] = given.kafka_sasl_password.get_secret_value()
+    return options
+
+
+@functools.cache
+def _context(ca_file: Path | None) -> ssl.SSLContext:
+    """Certificates and names are verified; by the system's authorities unless a file is named."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise StartError(f"KAFKA_CA_FILE={ca_file} has no certificates that can be read: {error}.") from error
