@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ import pytest
 
 pytestmark = pytest.mark.embedded
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "step-functions"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "step-functions"
+DOCUMENT = ROOT / "docs" / "step-functions.md"
 
 
 class Example:
@@ -132,7 +135,25 @@ def test_T8_a_hundred_workflows_wait_at_once_and_each_goes_on_within_a_second(ex
 
 
 @pytest.mark.long
+def test_T7_every_command_of_the_document_works(session_directory: Path) -> None:
+    blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
+    place = {"PYTHON": sys.executable, "STEP_FUNCTIONS_DIR": str(session_directory / "document")}
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail"],
+        input="".join(blocks),
+        cwd=ROOT,
+        env={**os.environ, **place},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(blocks) == 3
+    assert done.stdout.rstrip().endswith("ended: tocsin, front, ministack, moto")
+
+
+@pytest.mark.long
 def test_T6_where_emulators_differ_from_aws_is_what_the_document_says(example: Example) -> None:
     done = example.run("run.sh", "differences")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout in (EXAMPLE.parents[1] / "docs" / "step-functions.md").read_text()
+    assert done.stdout in DOCUMENT.read_text()
