@@ -127,7 +127,7 @@ def on_tocsin(addresses: Addresses, keys: Keys) -> Stack:
 
 def deploy(stack: Stack) -> None:
     """Tables, functions, queue and state machines, in an empty region."""
-    _create_tables(stack.client("dynamodb"))
+    create_tables(stack.client("dynamodb"))
     _create_functions(stack)
     queue = ""
     if stack.by_queue:
@@ -158,7 +158,7 @@ def definition(machine: Machine, queue: str = "") -> dict[str, Any]:
     return filled
 
 
-def _create_tables(dynamodb: Any) -> None:
+def create_tables(dynamodb: Any) -> None:
     dynamodb.create_table(
         TableName=TOKENS,
         BillingMode="PAY_PER_REQUEST",
