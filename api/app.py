@@ -15,7 +15,7 @@ from tocsin.api.live.live import Live
 from tocsin.api.live.log import KafkaReader
 from tocsin.api.queries import tasks as queries
 from tocsin.api.queries.reader import Reader
-from tocsin.api.routes import alerts, commands, incidents, jobs, metrics, silences, tasks, tickets
+from tocsin.api.routes import alerts, commands, dashboard, incidents, jobs, metrics, silences, sla, tasks, tickets
 from tocsin.api.routes import health as health_routes
 from tocsin.api.routes import live as live_routes
 from tocsin.api.settlements import Key, Settlements
@@ -35,6 +35,8 @@ class Api:
 
     def mount(self, app: FastAPI) -> None:
         app.include_router(tickets.router(self.reader))
+        app.include_router(dashboard.router(self.reader))
+        app.include_router(sla.router(self.reader))
         app.include_router(alerts.router(self.reader))
         app.include_router(incidents.router(self.reader))
         app.include_router(silences.router(self.reader))

@@ -114,7 +114,7 @@ class Program:
 class Environment:
     """The backends of one row; each starts on first use, and ``stop`` ends them and every program.
 
-    ``settings``: environment variables of every program started from now on.
+    settings: what its roles are told besides.
     """
 
     def __init__(self, directory: Path) -> None:

@@ -15,6 +15,7 @@ from bench.rows import (
     jobs,
     lists,
     projection,
+    sla,
     storm,
     takeover,
     tasks,
@@ -39,4 +40,5 @@ ROWS: Final[tuple[Row, ...]] = (
     jobs.BURST,
     jobs.STEADY,
     tasks.RESUME,
+    sla.BURST,
 )

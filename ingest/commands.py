@@ -68,7 +68,7 @@ class Commands:
 
     async def _decided(self, command: Command, event_id: str, request: Request) -> Outcome | None:
         if command.idempotency_key and (known := await self.outcomes.now(request.workspace, event_id)):
-            return _same(known, command)
+            return same(known, command.digest)
         attributes = envelope(
             command.domain,
             type(command.event),
@@ -78,7 +78,7 @@ class Commands:
             outcome="wait",
             request_digest=command.digest,
         )
-        with self.outcomes.expected(request.workspace, event_id) as woken:
+        with self.outcomes.expected(request.workspace, [event_id]) as woken:
             asked = record(command.domain, command.entity, command.event, attributes, self.partitions)
             if command.everywhere is None:
                 await self.publisher.publish(asked)
@@ -86,13 +86,13 @@ class Commands:
                 silent = msgspec.structs.replace(attributes, outcome="", request_digest="")
                 await self.publisher.publish_all([asked, *spread(asked, command.everywhere, silent, self.partitions)])
             found = await self.outcomes.within(self.wait_seconds, woken, request.workspace, event_id)
-        return _same(found, command) if found else None
+        return same(found, command.digest) if found else None
 
 
-def _same(outcome: Outcome, command: Command) -> Outcome:
-    """Raises Problem 422 for the outcome of another request."""
+def same(outcome: Outcome, digest: str) -> Outcome:
+    """The outcome, when it is that of a request with this digest. Raises Problem 422 when another one was decided."""
     # two requests with one key may have been on their way at once; the first one decided was this
-    if outcome.request_digest != command.digest:
+    if outcome.request_digest != digest:
         raise Problem(
             422,
             "idempotency-key-reused",
@@ -103,6 +103,10 @@ def _same(outcome: Outcome, command: Command) -> Outcome:
 
 
 def _later(event_id: str) -> Answered:
-    status_url = f"/commands/{event_id}"
-    body = orjson.dumps({"event_id": event_id, "status_url": status_url})
-    return Answered(202, body, {"Location": status_url, "Retry-After": "1"})
+    found = undecided(event_id)
+    return Answered(202, orjson.dumps(found), {"Location": found["status_url"], "Retry-After": "1"})
+
+
+def undecided(event_id: str) -> dict[str, str]:
+    """What stands in for an answer that is still to come."""
+    return {"event_id": event_id, "status_url": f"/commands/{event_id}"}

@@ -36,11 +36,14 @@ from tocsin.ingest.routes import (
     silences,
     sns,
     tasks,
+    ticket_escalation,
+    ticket_reports,
     tickets,
     webhooks,
     webhooks_documentation,
 )
 from tocsin.ingest.secret_ring import SecretRing
+from tocsin.ingest.sla_policies import SlaPolicyPublisher
 from tocsin.ingest.task_spec import TaskSpecs
 from tocsin.ingest.waiting import Outcomes
 from tocsin.ingest.webhook_sources import NO_SOURCES, Sources, sources
@@ -83,7 +86,10 @@ class Gateway:
         app.include_router(failures.router(hot))
         app.component_schemas |= failures_documentation.component_schemas()
         commands = Commands(self.publisher, self.outcomes, self.partitions, self.wait_seconds)
+        app.include_router(ticket_reports.router(commands))
+        app.component_schemas |= ticket_reports.component_schemas()
         app.include_router(tickets.router(commands))
+        app.include_router(ticket_escalation.router(commands))
         app.include_router(incidents.router(commands))
         app.include_router(silences.router(commands))
         app.include_router(jobs.router(jobs.JobRoutes(commands, Bodies(self.egress, self.cipher))))
@@ -124,11 +130,13 @@ class Gateway:
 def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticator: Authenticator) -> Gateway:
     """The gateway as the settings describe it."""
     publisher = KafkaPublisher(settings.kafka)
+    cipher = Cipher(settings.encryption_keys.get_secret_value())
     policies = (
         PolicyPublisher(publisher, settings.partitions, settings.tickets_config_path, read_tickets_policy),
         PolicyPublisher(
             publisher, settings.partitions, settings.grouping_config_path, read_grouping_policy, policy=alerts.DOMAIN
         ),
+        SlaPolicyPublisher(publisher, settings.partitions, settings.sla_config_path, settings.link_base, cipher),
         SettingsPolicy(
             publisher,
             settings.partitions,
@@ -136,7 +144,6 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
             {"max_jobs": settings.max_jobs_per_workspace, "tzdata": tzdata_version()},
         ),
     )
-    cipher = Cipher(settings.encryption_keys.get_secret_value())
     secrets = SecretRing(pool, cipher)
     return Gateway(
         publisher,

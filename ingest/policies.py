@@ -47,12 +47,14 @@ class PolicyPublisher:
         read: Callable[[Path], dict[str, Any]],
         *,
         policy: str = DOMAIN,
+        domain: str = "",
     ) -> None:
+        """``policy``: its name in logs and metrics; ``domain``: whose events it goes to, the same unless given."""
         self._publisher = publisher
         self._partitions = partitions
         self._path = path.absolute()
         self._read = read
-        self._policy = policy
+        self._policy, self._domain = policy, domain or policy
         self._published = ""
         self._seen: tuple[int, int] | None = None
         # the series exists from the start, or the first error would be no increase
@@ -97,20 +99,24 @@ class PolicyPublisher:
             else:
                 return
 
+    def event(self, version: str, body: dict[str, Any]) -> Any:
+        """What tells a partition of the policy."""
+        return PolicyActivated(version=version, body=body)
+
     def records(self, body: dict[str, Any], changed_at: int) -> list[Record]:
         """One event a partition. ``changed_at``: the file's modification time in nanoseconds.
 
         It is part of the id, so that going back to an earlier policy is no duplicate of the first time.
         """
         version = version_of(body)
-        event = PolicyActivated(version=version, body=body)
+        event = self.event(version, body)
         request = Request(DEFAULT_WORKSPACE, now_ms())
         key = f"policy/{self._policy}".encode()
-        topic = events_topic(self._policy)
+        topic = events_topic(self._domain)
         records = []
         for partition in range(self._partitions):
             event_id = hashlib.sha256(f"{version}/{changed_at}/{partition}".encode()).hexdigest()[:32]
-            attributes = envelope(self._policy, PolicyActivated, event_id, request, sender_given=True)
+            attributes = envelope(self._domain, type(event), event_id, request, sender_given=True)
             records.append(Record(topic, partition, key, encode(event), to_headers(attributes)))
         return records
 

@@ -48,6 +48,7 @@ def options_of(settings: Settings) -> Options:
         heartbeat_interval=max(100, session // 5),
         frozen_after=session,
         duplicate_window=settings.duplicate_window_seconds * 1000,
+        look_again_after=settings.scheduler_interval_minutes * 60_000,
     )
 
 
@@ -89,7 +90,7 @@ def _run_beside(app: StreamApp, options: Options, clock: Callable[[], int]) -> N
         await freeze.beat()
 
     async def timers() -> None:
-        await TimerPublisher(options.bootstrap_servers, owned, clock).run()
+        await TimerPublisher(options.bootstrap_servers, owned, clock, options.look_again_after).run()
 
     async def progress() -> None:
         await ProgressWatch(options, app.owning).run()

@@ -61,6 +61,7 @@ locals {
       LOG_RETENTION_DAYS      = tostring(var.log_retention_days)
       TICKETS_CONFIG_PATH     = "/etc/tocsin/tickets.yaml"
       GROUPING_CONFIG_PATH    = "/etc/tocsin/grouping.yaml"
+      SLA_CONFIG_PATH         = "/etc/tocsin/sla.yaml"
       MAPPERS_CONFIG_PATH     = "/etc/tocsin/mappers.yaml"
     },
     var.settings,

@@ -27,9 +27,13 @@ from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metad
 from tocsin.projections.tables.offsets import projection_offsets
 from tocsin.projections.tables.payloads import payloads
 from tocsin.projections.tables.silences import silence_document, silences
+from tocsin.projections.tables.sla_alerts import sla_alert_document, sla_alerts
+from tocsin.projections.tables.sla_clocks import sla_clocks
+from tocsin.projections.tables.sla_policies import sla_policies, sla_policy_activations
 from tocsin.projections.tables.tasks import poll_document, task_document, task_polls, tasks
 from tocsin.projections.tables.ticket_counts import ticket_counts
 from tocsin.projections.tables.ticket_history import ticket_history
+from tocsin.projections.tables.ticket_notifications import notification_document, ticket_notifications
 from tocsin.projections.tables.ticket_occurrences import ticket_occurrences
 from tocsin.projections.tables.ticket_search import ticket_search
 from tocsin.projections.tables.tickets import document, tickets
@@ -58,6 +62,7 @@ __all__ = [
     "job_specs",
     "jobs",
     "metadata",
+    "notification_document",
     "outcomes",
     "payloads",
     "poll_document",
@@ -66,6 +71,11 @@ __all__ = [
     "signing_secrets",
     "silence_document",
     "silences",
+    "sla_alert_document",
+    "sla_alerts",
+    "sla_clocks",
+    "sla_policies",
+    "sla_policy_activations",
     "slot_document",
     "sources_secrets",
     "stream_tokens",
@@ -74,6 +84,7 @@ __all__ = [
     "tasks",
     "ticket_counts",
     "ticket_history",
+    "ticket_notifications",
     "ticket_occurrences",
     "ticket_search",
     "tickets",

@@ -10,14 +10,22 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from tocsin.errors import StartError
-from tocsin.events import alerts
+from tocsin.events import alerts, tickets
 from tocsin.events.envelope import EnvelopeError, from_headers
 from tocsin.events.topics import events_topic
 from tocsin.kafka_security import client_options
-from tocsin.streams.domain.grouping_replay import GroupingReplay, Outcome, Recorded
+from tocsin.streams.domain import sla_replay
+from tocsin.streams.domain.grouping_replay import GroupingReplay, Outcome
+from tocsin.streams.domain.recorded import Recorded
+from tocsin.streams.domain.sla_replay import SlaOutcome, SlaReplay
 
-_WANTED: Final = (alerts.AlertReceived, alerts.SilenceRequested, alerts.SilenceEndRequested)
-_DECODERS: Final = {name: msgspec.json.Decoder(cls) for name, cls in alerts.EVENTS.items() if issubclass(cls, _WANTED)}
+_WANTED: Final = (alerts.AlertReceived, alerts.SilenceRequested, alerts.SilenceEndRequested, *sla_replay.WANTED)
+_DECODERS: Final = {
+    name: msgspec.json.Decoder(cls)
+    for events in (alerts.EVENTS, tickets.EVENTS)
+    for name, cls in events.items()
+    if issubclass(cls, _WANTED)
+}
 
 
 def grouped(recorded: Iterable[Recorded], body: Mapping[str, Any]) -> Outcome:
@@ -28,8 +36,25 @@ def grouped(recorded: Iterable[Recorded], body: Mapping[str, Any]) -> Outcome:
     return replay.outcome()
 
 
+def judged(recorded: Iterable[Recorded], sla: Mapping[str, Any], body: Mapping[str, Any], now: int) -> SlaOutcome:
+    """What an SLA policy makes of these events, which are in order of time, by ``now`` (Unix ms).
+
+    body: of the tickets policy.
+    """
+    replay = SlaReplay(sla, body)
+    for one in recorded:
+        replay.take(one)
+    replay.until(now)
+    return replay.outcome()
+
+
 async def recorded_alerts(bootstrap: str, since_ms: int) -> list[Recorded]:
-    """Every readable event of the alerts domain since then, in order of time; timers and policies are left out.
+    """As ``recorded_events``, of alerts."""
+    return await recorded_events(bootstrap, alerts.DOMAIN, since_ms)
+
+
+async def recorded_events(bootstrap: str, domain: str, since_ms: int) -> list[Recorded]:
+    """Every readable event of the domain since then, in order of time; timers and policies are left out.
 
     Raises StartError when Kafka cannot be read.
     """
@@ -44,7 +69,7 @@ async def recorded_alerts(bootstrap: str, since_ms: int) -> list[Recorded]:
     try:
         await consumer.start()
         try:
-            found = await _read(consumer, events_topic(alerts.DOMAIN), since_ms)
+            found = await _read(consumer, events_topic(domain), since_ms)
         finally:
             await consumer.stop()
     except KafkaError as error:

@@ -6,7 +6,7 @@ read models, so whoever sees the outcome also sees its effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
@@ -49,17 +49,31 @@ class Queryable(Protocol):
     async def fetchrow(self, query: str, *arguments: Any) -> Any: ...
 
 
-_FIND: Final = """
+class QueryableAll(Protocol):
+    """The same for many rows."""
+
+    async def fetch(self, query: str, *arguments: Any) -> Any: ...
+
+
+_SELECT: Final = """
 SELECT workspace, event_id, fact_type, subject_id, request_digest, fact::text, document::text, decided_at
-  FROM tocsin.outcomes WHERE workspace = $1 AND event_id = $2
-"""
+  FROM tocsin.outcomes WHERE workspace = $1 AND event_id ="""
+_FIND: Final = f"{_SELECT} $2"
+_FIND_ALL: Final = f"{_SELECT} ANY ($2::text[])"
 
 
 async def find(connection: Queryable, workspace: str, event_id: str) -> Outcome | None:
     """The outcome of one request, or None while it is undecided or not projected yet."""
     row = await connection.fetchrow(_FIND, workspace, event_id)
-    if row is None:
-        return None
+    return None if row is None else _outcome(row)
+
+
+async def find_all(connection: QueryableAll, workspace: str, event_ids: Sequence[str]) -> dict[str, Outcome]:
+    """The outcomes that are there, by event id."""
+    return {row["event_id"]: _outcome(row) for row in await connection.fetch(_FIND_ALL, workspace, event_ids)}
+
+
+def _outcome(row: Any) -> Outcome:
     document = row["document"]
     return Outcome(
         row["workspace"],
@@ -195,6 +209,9 @@ _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
     "quota_exceeded": (429, "quota-exceeded", "The quota is used up"),
     "over": (409, "over", "It has run, and runs once"),
     "too_many": (409, "too-many", "There are too many already"),
+    "resolved": (409, "resolved", "The ticket is resolved"),
+    "past": (422, "past", "The time has passed"),
+    "no_ladder": (409, "no-ladder", "No escalation ladder governs the ticket"),
     "settled": (409, "settled", "The task was settled"),
     "registered_otherwise": (409, "registered-otherwise", "The token was registered with another body"),
     "nothing_to_poll": (409, "nothing-to-poll", "The task names nobody to ask"),

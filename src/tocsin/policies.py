@@ -17,7 +17,19 @@ MAX_FILE_BYTES: Final = 256 * 1024
 
 
 class PolicyError(ValueError):
-    """The file is not usable; ``str(error)`` is one sentence for the person who edits it."""
+    """The file is not usable; ``str(error)`` is one sentence for the person who edits it.
+
+    problems: each thing that is wrong, by its path; none where the file as a whole is.
+    """
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+def problems_of(error: PolicyError) -> tuple[str, ...]:
+    """One line each."""
+    return error.problems or (str(error),)
 
 
 def duration_ms(value: object) -> int | None:
@@ -82,8 +94,14 @@ def read_policy(path: Path, model: type[PolicyFile]) -> dict[str, Any]:
     except (yaml.YAMLError, RecursionError) as error:
         raise PolicyError(f"{path.name} is not YAML: {error}") from error
     except ValidationError as error:
-        wrong = "; ".join(f"{_where(one['loc'])}: {one['msg'].removeprefix('Value error, ')}" for one in error.errors())
-        raise PolicyError(f"{path.name}: {wrong}") from error
+        wrong = tuple(problem for one in error.errors() for problem in _said(one["loc"], one["msg"]))
+        raise PolicyError(f"{path.name}: {'; '.join(wrong)}", wrong) from error
+
+
+def _said(location: tuple[int | str, ...], message: str) -> list[str]:
+    """One problem; what a whole file gets wrong comes as lines that name their own paths."""
+    lines = message.removeprefix("Value error, ").splitlines()
+    return lines if len(lines) > 1 else [f"{_where(location)}: {line}" for line in lines]
 
 
 def _where(location: tuple[int | str, ...]) -> str:

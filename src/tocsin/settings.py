@@ -75,7 +75,12 @@ class Settings(BaseSettings):
     # policies
     tickets_config_path: Path = Path("deploy/tickets.yaml")
     grouping_config_path: Path = Path("deploy/grouping.yaml")
+    sla_config_path: Path = Path("deploy/sla.yaml")
     mappers_config_path: Path = Path("deploy/mappers.yaml")
+
+    # SLA
+    scheduler_interval_minutes: int = Field(1, ge=1, le=1440, description="open clocks are looked at again so often")
+    public_url: str = Field("", description="where people reach tocsin; empty = where this machine does")
 
     # limits
     max_jobs_per_workspace: int = Field(100, ge=1, le=100_000, description="neither deleted nor finished")
@@ -94,6 +99,13 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_link(cls, value: str) -> str:
+        if value:
+            channels.checked(value)
+        return value
 
     @field_validator("egress_allow")
     @classmethod
@@ -154,6 +166,11 @@ class Settings(BaseSettings):
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.api_host, self.api_host)
 
     @property
+    def link_base(self) -> str:
+        """What links in messages begin with, without a slash at the end."""
+        return (self.public_url or f"http://{_bracketed(self.reachable_host)}:{self.api_port}").rstrip("/")
+
+    @property
     def metrics_host(self) -> str:
         """Where the roles serve their metrics: on loopback like the API, or on every address (inside a container)."""
         return "127.0.0.1" if self.loopback else "0.0.0.0"
@@ -167,6 +184,10 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """PostgreSQL DSN: as set, else of the embedded run in the data directory. Raises NotRunning."""
         return self.database_url or runtime.running(self.data_dir).database
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 _GENERATED: Final = {"key_pepper": "TOCSIN_KEY_PEPPER", "encryption_keys": "TOCSIN_ENCRYPTION_KEYS"}

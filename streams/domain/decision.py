@@ -109,6 +109,7 @@ class Domain(Generic[State, Policy]):
     fold_key / fold: consecutive facts of one entity with the same key (not None) become one.
     amending: events besides PolicyActivated that change the policy of a partition, which hears of them like of that.
     amended: the body of the policy after such an event, or after another one was activated.
+    looked_at: due times are computed anew every ``SCHEDULER_INTERVAL_MINUTES``, should a timer have been lost.
     live: what clients hear of a (folded) fact as it happens, in order.
     run: begins to take this and further events of an entity in one go; None where it is decided by itself.
     """
@@ -128,4 +129,5 @@ class Domain(Generic[State, Policy]):
     live: Callable[[Fact], Sequence[LiveEvent]] = no_live
     amending: frozenset[type[Any]] = frozenset()
     amended: Callable[[Mapping[str, Any], Received], Mapping[str, Any]] = replaced
+    looked_at: bool = False
     run: Callable[[State, Received, Policy], Run[State] | None] = no_run

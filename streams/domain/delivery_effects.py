@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tocsin.events import deliveries as contract
-from tocsin.events import jobs, tasks
+from tocsin.events import jobs, sla, tasks, tickets
 from tocsin.events.commands import Fact
+from tocsin.events.identity import entity_of_ticket
 from tocsin.streams.domain.decision import Effect
 
 
@@ -40,6 +41,24 @@ def _job(fact: contract.DeliveryEnded | contract.CancellationConfirmed) -> Effec
 
 def _to_job(event: jobs.RunEnded | jobs.DeliveryCancelled) -> Effect:
     return Effect(jobs.DOMAIN, event.job_id, f"tocsin.jobs.{type(event).__name__}.v1", event)
+
+
+def _ticket(fact: contract.DeliveryEnded | contract.CancellationConfirmed) -> Effect:
+    """A message about a ticket has come to its end; a failed one is for the ledger only."""
+    ended = fact if isinstance(fact, contract.DeliveryEnded) else None
+    event = sla.NotificationFinished(
+        ticket_id=fact.origin.entity,
+        notification_id=fact.origin.run_id,
+        delivery_id=fact.delivery_id,
+        result=ended.result if ended else "cancelled",
+        attempts=ended.attempts if ended else 0,
+        finished_at=ended.finished_at if ended else fact.at,
+        status=ended.status if ended else None,
+        error=ended.error if ended else "",
+        detail=ended.detail if ended else "",
+    )
+    entity = entity_of_ticket(event.ticket_id)
+    return Effect(tickets.DOMAIN, entity, f"tocsin.tickets.{type(event).__name__}.v1", event)
 
 
 def _task(fact: contract.DeliveryEnded | contract.CancellationConfirmed) -> Effect | None:
@@ -95,4 +114,8 @@ _PURPOSES: Final[dict[str, Callable[[contract.DeliveryEnded], Any]]] = {
     "settlement": _settlement,
     "heartbeat": _heartbeat,
 }
-_TELLING: Final[dict[str, Callable[[Any], Effect | None]]] = {jobs.DOMAIN: _job, tasks.DOMAIN: _task}
+_TELLING: Final[dict[str, Callable[[Any], Effect | None]]] = {
+    jobs.DOMAIN: _job,
+    tickets.DOMAIN: _ticket,
+    tasks.DOMAIN: _task,
+}

@@ -19,19 +19,9 @@ from tocsin.events.times import rfc3339
 from tocsin.streams.domain.alerts import ALERTS
 from tocsin.streams.domain.decision import Domain, Received
 from tocsin.streams.domain.incidents import INCIDENTS
+from tocsin.streams.domain.recorded import Recorded
 
 _DOMAINS: Final[dict[str, Domain[Any, Any]]] = {domain.name: domain for domain in (ALERTS, INCIDENTS)}
-
-
-class Recorded(NamedTuple):
-    """One event of the alerts domain as the log has it. ``at``: append time in Unix ms."""
-
-    at: int
-    partition: int
-    offset: int
-    entity: str
-    envelope: Envelope
-    event: Any
 
 
 class Grouped(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any, Final
 from tocsin.events import tickets as contract
 from tocsin.events.commands import Fact
 from tocsin.events.live import LiveEvent
+from tocsin.streams.domain import sla_live
 
 
 def live(fact: Fact) -> Sequence[LiveEvent]:
@@ -46,9 +47,22 @@ def _hidden(fact: contract.TicketHidden) -> LiveEvent:
     return LiveEvent(type="ticket.hidden", occurred_at=fact.at, ticket_id=fact.ticket_id, data={"actor": fact.actor})
 
 
+def _registered(fact: contract.TicketRegistered) -> LiveEvent:
+    data = {
+        "status": fact.status,
+        "priority": fact.priority,
+        "customer_tier": fact.customer_tier,
+        "source": fact.source,
+        "title": fact.title,
+    }
+    return LiveEvent(type="ticket.opened", occurred_at=fact.at, ticket_id=fact.ticket_id, escalation_level=0, data=data)
+
+
 _TOLD: Final[Mapping[type[Any], Callable[[Any], LiveEvent]]] = {
     contract.TicketOpened: _opened,
     contract.TicketReopened: _reopened,
     contract.StatusChanged: _status_changed,
     contract.TicketHidden: _hidden,
+    contract.TicketRegistered: _registered,
+    **sla_live.TOLD,
 }

@@ -15,6 +15,7 @@ from tocsin.events.commands import Answer, Fact
 from tocsin.events.times import rfc3339
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.ticket_policy import TicketsPolicy
+from tocsin.streams.domain.ticket_priority import raising_severities
 from tocsin.streams.domain.ticket_state import Episode, TicketState
 from tocsin.streams.domain.ticket_timers import next_due
 
@@ -46,14 +47,19 @@ class Repeats:
         "_last_seen_at",
         "_occurrences",
         "_offsets",
+        "_raising",
+        "_source",
         "_state",
         "_updated_at",
         "last",
     )
 
-    def __init__(self, state: TicketState, episode: Episode, due: int, first: Received) -> None:
+    def __init__(
+        self, state: TicketState, episode: Episode, due: int, first: Received, raising: frozenset[str], source: str
+    ) -> None:
         self._state, self._episode = state, episode
         self._due, self.last = due, first
+        self._raising, self._source = raising, source
         self._occurrences = self._deliveries = 0
         self._updated_at, self._last_seen_at = episode.updated_at, episode.last_seen_at
         self._offsets: list[int] = []
@@ -62,9 +68,15 @@ class Repeats:
         self.add(first)
 
     def add(self, received: Received) -> bool:
-        """Counts one report; False when the event is another, or a timer comes before it: then nothing changed."""
+        """Counts one report; False, with nothing changed, for what is to be decided by itself: another event, a timer
+        that comes before it, a severity that raises the priority, a source for which other clocks may be due."""
         event = received.event
-        if type(event) is not contract.FailureReported or received.now >= self._due:
+        if (
+            type(event) is not contract.FailureReported
+            or received.now >= self._due
+            or event.severity in self._raising
+            or (self._source and event.source != self._source)
+        ):
             return False
         self._deliveries += 1
         if not received.duplicate:
@@ -110,15 +122,22 @@ class Repeats:
             episode.hidden,
             episode.resolved_at,
             episode.window_open,
+            episode.opened_at,
+            episode.sla,
         )
         return fact, self._state.with_episode(after)
 
 
 def repeats(state: TicketState, received: Received, policy: TicketsPolicy) -> Repeats | None:
-    """Counts from this report on; None when it is not one more of an unresolved ticket, or a timer comes before it."""
-    if type(received.event) is not contract.FailureReported or (episode := state.unresolved()) is None:
+    """Counts from this report on; None when it is no repeat of an unresolved ticket, or is to be decided by itself."""
+    event = received.event
+    if type(event) is not contract.FailureReported or (episode := state.unresolved()) is None:
+        return None
+    raising = raising_severities(episode.sla)
+    source = episode.source if policy.sla is not None and policy.sla.excluded else ""
+    if event.severity in raising or (source and event.source != source):
         return None
     due = next_due(state, policy)
     if due is None:
         due = _NEVER
-    return None if received.now >= due else Repeats(state, episode, due, received)
+    return None if received.now >= due else Repeats(state, episode, due, received, raising, source)

@@ -7,17 +7,24 @@ from typing import Any, Final
 
 import msgspec
 
+from tocsin.events import sla
 from tocsin.events import tickets as contract
 from tocsin.events.commands import Fact
 from tocsin.events.times import unix_ms
 from tocsin.events.vocabulary import UNRESOLVED, TicketStatus
+from tocsin.streams.domain.sla_evolution import SLA_FACTS, SlaChange, reported, sla_after
+from tocsin.streams.domain.sla_state import ORDINARY, Sla
 
 # An entity that keeps failing and being resolved remembers its newest episodes; older ones are final.
 EPISODES_KEPT: Final = 32
 
 
 class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One ticket of an entity. Times in Unix ms; ``window_open``: a repeat may still re-open it."""
+    """One ticket of an entity. Times in Unix ms; ``window_open``: a repeat may still re-open it.
+
+    number: 0 is the one ticket of another system. opened_at: the reporter's ``created_at`` there. ``sla``: None for a
+    failure of the ordinary severity without clocks.
+    """
 
     number: int
     status: TicketStatus
@@ -30,6 +37,8 @@ class Episode(msgspec.Struct, frozen=True, array_like=True, gc=False):
     hidden: bool = False
     resolved_at: int = 0
     window_open: bool = False
+    opened_at: int = 0
+    sla: Sla | None = None
 
     @property
     def unresolved(self) -> bool:
@@ -43,7 +52,7 @@ class TicketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
     episodes: tuple[Episode, ...]
 
     def ticket_id(self, episode: Episode) -> str:
-        return f"{self.entity}-{episode.number}"
+        return f"{self.entity}-{episode.number}" if episode.number else self.entity
 
     def unresolved(self) -> Episode | None:
         """The episode that collects repeats; at most one is unresolved at any time."""
@@ -53,7 +62,7 @@ class TicketState(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return None
 
     def episode(self, ticket_id: str) -> Episode | None:
-        number = ticket_id[len(self.entity) + 1 :]
+        number = ticket_id[len(self.entity) + 1 :] if ticket_id != self.entity else "0"
         for episode in reversed(self.episodes):
             if str(episode.number) == number:
                 return episode
@@ -88,12 +97,14 @@ def _opened(state: TicketState | None, fact: contract.TicketOpened) -> TicketSta
         fact.deliveries,
         fact.first_seen_at,
         fact.latest.source,
+        opened_at=unix_ms(fact.at),
+        sla=None if fact.priority == ORDINARY.priority else Sla(fact.priority),
     )
     earlier = state.episodes[-(EPISODES_KEPT - 1) :] if state else ()
     return TicketState(fact.entity, (*earlier, episode))
 
 
-def _known(state: TicketState | None, fact: contract.TicketFact) -> tuple[TicketState, Episode]:
+def _known(state: TicketState | None, fact: contract.TicketFact | sla.SlaFact) -> tuple[TicketState, Episode]:
     episode = state.episode(fact.ticket_id) if state else None
     if state is None or episode is None:
         raise ValueError(f"fact about {fact.ticket_id}, which this state does not know")
@@ -115,6 +126,8 @@ def _counted(state: TicketState | None, fact: contract.OccurrencesCounted) -> Ti
             old.hidden,
             old.resolved_at,
             old.window_open,
+            old.opened_at,
+            old.sla,
         )
     )
 
@@ -131,6 +144,8 @@ def _reopened(state: TicketState | None, fact: contract.TicketReopened) -> Ticke
             fact.deliveries,
             fact.last_seen_at,
             fact.latest.source,
+            opened_at=old.opened_at,
+            sla=old.sla,
         )
     )
 
@@ -145,9 +160,9 @@ def _status_changed(state: TicketState | None, fact: contract.StatusChanged) -> 
         updated_at=unix_ms(fact.at),
         hidden=old.hidden and resolved,
         resolved_at=unix_ms(fact.resolved_at) if fact.resolved_at else 0,
-        window_open=fact.status == "done",
+        window_open=fact.status == "done" and bool(old.number),
     )
-    return known.with_episode(changed)
+    return known.with_episode(without_rest(changed))
 
 
 def _hidden(state: TicketState | None, fact: contract.TicketHidden) -> TicketState:
@@ -161,6 +176,55 @@ def _window_ended(state: TicketState | None, fact: contract.ReopenWindowEnded) -
     return known.with_episode(msgspec.structs.replace(old, window_open=False, version=fact.version))
 
 
+def _registered(state: TicketState | None, fact: contract.TicketRegistered) -> TicketState:
+    episode = Episode(
+        0,
+        fact.status,
+        fact.version,
+        unix_ms(fact.at),
+        1,
+        1,
+        fact.created_at,
+        fact.source,
+        resolved_at=unix_ms(fact.resolved_at) if fact.resolved_at else 0,
+        opened_at=unix_ms(fact.created_at),
+        sla=reported(ORDINARY, fact),
+    )
+    return TicketState(fact.entity, (episode,))
+
+
+_BESIDE: Final = frozenset({*(one for one in sla.FACTS if issubclass(one, sla.ClockFact)), sla.EscalationStopped})
+
+
+def _sla_changed(state: TicketState | None, fact: SlaChange) -> TicketState:
+    """A fact about clocks and levels. ``updated_at`` moves only where the ticket itself shows something else."""
+    known, old = _known(state, fact)
+    changed = Episode(
+        old.number,
+        old.status,
+        fact.version,
+        old.updated_at if type(fact) in _BESIDE else unix_ms(fact.at),
+        old.occurrences,
+        old.deliveries,
+        old.last_seen_at,
+        old.source,
+        old.hidden,
+        old.resolved_at,
+        old.window_open,
+        old.opened_at,
+        sla_after(old.sla or ORDINARY, fact),
+    )
+    return known.with_episode(without_rest(changed))
+
+
+def without_rest(episode: Episode) -> Episode:
+    """A ticket that is closed for good forgets its clocks once they have ended."""
+    kept = episode.sla
+    if episode.status != "closed" or kept is None or any(clock.open for clock in kept.clocks):
+        return episode
+    return msgspec.structs.replace(episode, sla=kept.ended())
+
+
 _CHANGES: Final[dict[type, Callable[[TicketState | None, Any], TicketState]]] = {
     contract.TicketOpened: _opened,
     contract.OccurrencesCounted: _counted,
@@ -168,4 +232,6 @@ _CHANGES: Final[dict[type, Callable[[TicketState | None, Any], TicketState]]] = 
     contract.StatusChanged: _status_changed,
     contract.TicketHidden: _hidden,
     contract.ReopenWindowEnded: _window_ended,
+    contract.TicketRegistered: _registered,
+    **dict.fromkeys(SLA_FACTS, _sla_changed),
 }

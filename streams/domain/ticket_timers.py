@@ -1,4 +1,4 @@
-"""The timers of tickets: the end of a re-open window, from which on a repeat opens a new ticket."""
+"""The timers of tickets: the end of a re-open window, from which on a repeat opens a new ticket; clocks and ladders."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tocsin.events import tickets as contract
 from tocsin.events.commands import Fact
 from tocsin.events.times import rfc3339
+from tocsin.streams.domain import ticket_sla
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.ticket_policy import TicketsPolicy
 from tocsin.streams.domain.ticket_state import Episode, TicketState
@@ -19,13 +20,17 @@ def _window_end(episode: Episode, policy: TicketsPolicy) -> int | None:
 
 
 def next_due(state: TicketState, policy: TicketsPolicy) -> int | None:
-    """When the first re-open window of the entity ends, Unix ms; None when none is open."""
+    """When a re-open window of the entity ends, or a clock or ladder of its unresolved ticket is due, Unix ms."""
     earliest: int | None = None
     for episode in state.episodes:
         if episode.window_open:
             end = _window_end(episode, policy)
             if end is not None and (earliest is None or end < earliest):
                 earliest = end
+        elif policy.sla is not None and episode.unresolved:
+            due = ticket_sla.next_due(episode, policy.sla)
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
     return earliest
 
 
@@ -33,6 +38,8 @@ def advance(state: TicketState, received: Received, policy: TicketsPolicy) -> Se
     facts: list[Fact] = []
     for episode in state.episodes:
         if not episode.window_open:
+            if policy.sla is not None and episode.unresolved:
+                facts += ticket_sla.advance(state, episode, received, policy.sla)
             continue
         end = _window_end(episode, policy)
         if end is not None and end <= received.now:

@@ -101,7 +101,7 @@ class Sender:
         return seen.result(started_at, round((time.perf_counter() - began) * 1000))
 
     async def _attempt(self, request: OutgoingRequest, seen: _Seen) -> None:
-        destination = self._policy.check_url(request.url, by_operator=request.by_operator)
+        destination = self._policy.check_url(request.url, by_operator=request.by_operator, trusted=request.trusted)
         if isinstance(destination, Refusal):
             raise Failed("refused_by_egress_policy", destination.message)
         if not all(sendable(name, value) for name, value in request.headers.items()):

@@ -57,14 +57,17 @@ class Builder:
         except Refused as refused:
             raise Unsendable(refused.refusal.message) from None
         asked = state.request
-        url = self._channel(asked.channel) if asked.channel else asked.url
+        if asked.channel:
+            return OutgoingRequest(self._channel(asked.channel), body, workspace, headers, by_operator=True)
         return OutgoingRequest(
-            url,
+            self._opened(asked.url),
             body,
             workspace,
             headers,
             method=asked.method,
-            by_operator=asked.by_operator or bool(asked.channel),
+            by_operator=asked.by_operator,
+            # only the installation's own keys seal, and only what the operator configured
+            trusted=asked.by_operator and secret_headers.is_sealed(asked.url),
             most_bytes=LIMIT if asked.reading is None else MAX_ANSWER_BYTES,
         )
 
@@ -74,6 +77,12 @@ class Builder:
             return secret_headers.opened(told.token, self._cipher)
         except CannotDecrypt:
             raise Unsendable("The task token cannot be decrypted with the keys of this installation") from None
+
+    def _opened(self, url: str) -> str:
+        try:
+            return secret_headers.opened(url, self._cipher)
+        except CannotDecrypt:
+            raise Unsendable("The URL of the channel cannot be decrypted with the keys of this installation") from None
 
     def _channel(self, name: str) -> str:
         """Its URL is a secret: it is in no record, and the operator may change it while deliveries wait."""

@@ -16,6 +16,7 @@ Method = Literal["POST", "GET"]
 class OutgoingRequest:
     """``headers``: complete, as ``headers.complete`` makes them. ``by_operator``: the URL is the configuration's own.
 
+    ``trusted``: provably so; exactly its scheme, host and port may then be reached wherever they are.
     ``workspace``: who it is for; name lookups are shared out by it. The URL may be a secret, as Slack's are.
     ``most_bytes``: of the answer that are kept.
     """
@@ -26,6 +27,7 @@ class OutgoingRequest:
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     method: Method = "POST"
     by_operator: bool = False
+    trusted: bool = False
     most_bytes: int = LIMIT
 
 

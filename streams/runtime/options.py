@@ -19,6 +19,7 @@ class Options:
     """Times in ms unless named otherwise.
 
     act_within: effects leave only so long after a heartbeat that the group answered.
+    look_again_after: how often due times are computed anew, in domains that ask for it.
     slice_records / slice_bytes: the most one transaction takes.
     duplicate_window: how long sender-given ids are remembered; duplicate_cap: how many at most, per partition.
     """
@@ -36,6 +37,7 @@ class Options:
     duplicate_cap: int = 300_000
     slice_records: int = 2000
     slice_bytes: int = 1024 * 1024
+    look_again_after: int = 60_000
     max_message_bytes: int = 2 * 1024 * 1024 - 64 * 1024
 
     @property

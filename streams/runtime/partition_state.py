@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -13,6 +15,7 @@ from tocsin.streams.runtime.id_ring import KEY_PREFIX, IdRing
 
 PROGRESS: Final = b"\0progress"
 POLICY: Final = b"\0policy"
+_LOOKED_AT_ONCE: Final = 32  # entities between two looks at the clock
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -42,6 +45,7 @@ class PartitionState:
         self.active_policy = ActivePolicy()
         self.policy = domain.policy({})
         self.due = DueIndex()
+        self._unlooked: Iterator[bytes] = iter(())
         self._decoder = msgspec.json.Decoder(domain.state_type)
 
     @classmethod
@@ -57,7 +61,8 @@ class PartitionState:
             state.activate(msgspec.json.decode(snapshot[POLICY], type=ActivePolicy))
         ring.load((value for key, value in snapshot.items() if key.startswith(KEY_PREFIX)), state.progress.now)
         state.entities = {key: value for key, value in snapshot.items() if not key.startswith(b"\0")}
-        state.index_again()
+        state.look_again()
+        state.look_on()
         return state
 
     def get(self, key: bytes) -> Any | None:
@@ -67,12 +72,20 @@ class PartitionState:
     def activate(self, policy: ActivePolicy) -> None:
         self.active_policy, self.policy = policy, self.domain.policy(policy.body)
 
-    def index_again(self) -> None:
-        """Computes every due time anew: after loading, and when another policy governs."""
-        self.due = DueIndex()
+    def look_again(self) -> None:
+        """Begins to compute every due time anew: another policy governs, or a timer may have been lost."""
+        self._unlooked = iter(list(self.entities))
+
+    def look_on(self, seconds: float = math.inf) -> bool:
+        """Goes on with it for about so long. Returns whether something is left."""
         decode, next_due, policy = self._decoder.decode, self.domain.next_due, self.policy
-        for key, encoded in self.entities.items():
-            self.due.set(key, next_due(decode(encoded), policy))
+        until = time.perf_counter() + seconds
+        for count, key in enumerate(self._unlooked, start=1):
+            if (encoded := self.entities.get(key)) is not None:
+                self.due.set(key, next_due(decode(encoded), policy))
+            if count % _LOOKED_AT_ONCE == 0 and time.perf_counter() >= until:
+                return True
+        return False
 
     def accept(
         self,
@@ -92,8 +105,7 @@ class PartitionState:
             self.ring.add(progress.now, new_ids)
         if policy is not None:
             self.activate(policy)
-            self.index_again()
-            return
+            self.look_again()
         next_due, governing = self.domain.next_due, self.policy
         for key, (state, _) in changed.items():
             self.due.set(key, None if state is None else next_due(state, governing))

@@ -11,10 +11,19 @@ import pytest
 
 from tests import sns
 from tests.installation import Installation
+from tests.journeys import watchdog
+from tests.journeys.sinks import Sink, sink
 from tests.stages import webhooks
 from tocsin.embedded import ports
 
 ALERTMANAGER_SECRET = "the secret of Alertmanager"
+
+
+@pytest.fixture(scope="session")
+def slack() -> Iterator[Sink]:
+    """Where the incoming webhook of the installation leads."""
+    with sink() as receiver:
+        yield receiver
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +39,7 @@ def lambda_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def installation(session_directory: Path, aws_port: int, lambda_port: int) -> Iterator[Installation]:
+def installation(session_directory: Path, slack: Sink, aws_port: int, lambda_port: int) -> Iterator[Installation]:
     directory = session_directory / "up"
     directory.mkdir()
     policy = directory / "tickets.yaml"
@@ -39,8 +48,11 @@ def installation(session_directory: Path, aws_port: int, lambda_port: int) -> It
     )
     grouping = directory / "grouping.yaml"
     grouping.write_text((Path(__file__).parents[2] / "deploy" / "grouping.yaml").read_text())
+    (directory / "sla.yaml").write_text(watchdog.policy())
     installed = Installation(
         directory,
+        SLA_CONFIG_PATH=str(directory / "sla.yaml"),
+        SLACK_WEBHOOK_URL=slack.url(watchdog.SLACK),
         TICKETS_CONFIG_PATH=str(policy),
         GROUPING_CONFIG_PATH=str(grouping),
         ALERTMANAGER_WEBHOOK_SECRET=f"{ALERTMANAGER_SECRET},{webhooks.NEW}",

@@ -22,8 +22,12 @@ from tocsin.ingest.sources.failure_fields import Fields
 ROUTES = [
     ("/failures", "post"),
     ("/failures/batch", "post"),
+    ("/tickets", "post"),
     ("/tickets/{ticket_id}", "patch"),
     ("/tickets/{ticket_id}", "delete"),
+    ("/tickets/{ticket_id}/acknowledge", "post"),
+    ("/tickets/{ticket_id}/snooze", "post"),
+    ("/tickets/{ticket_id}/escalate", "post"),
     ("/v1/jobs", "post"),
     ("/v1/jobs/{job_id}", "patch"),
     ("/v1/jobs/{job_id}", "delete"),

@@ -17,7 +17,15 @@ HEAVY = ("aiokafka", "alembic", "asyncpg", "fastapi", "faust", "httpx", "pydanti
 COMMANDS = (
     *("up", "http", "ingest", "api", "stream", "project", "demo", "migrate", "topics", "status", "doctor"),
     *("keys create", "keys list", "keys revoke", "keys rotate", "dlq list", "dlq show", "dlq replay"),
-    *("projections rebuild", "projections checksum", "send failure", "backtest grouping", "jobs audit"),
+    *(
+        "projections rebuild",
+        "projections checksum",
+        "send failure",
+        "backtest grouping",
+        "backtest sla",
+        "sla check",
+        "jobs audit",
+    ),
     *("sources secret add", "sources secret list", "sources secret revoke"),
 )
 

@@ -20,6 +20,7 @@ from tocsin.cli import (
     roles,
     send,
     signing_secrets,
+    sla,
     sources,
     status,
     tasks,
@@ -46,6 +47,7 @@ for name, group in (
     ("projections", projections),
     ("send", send),
     ("signing-secrets", signing_secrets),
+    ("sla", sla),
     ("sources", sources),
     ("tasks", tasks),
 ):

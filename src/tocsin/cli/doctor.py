@@ -94,10 +94,12 @@ def _jars(_: Settings) -> Iterator[Finding]:
 def _configuration(current: Settings) -> Iterator[Finding]:
     from tocsin.grouping_policy import read_grouping_policy
     from tocsin.policies import read_tickets_policy
+    from tocsin.sla_policy import read_sla_policy
 
     for name, path, read in (
         ("TICKETS_CONFIG_PATH", current.tickets_config_path, read_tickets_policy),
         ("GROUPING_CONFIG_PATH", current.grouping_config_path, read_grouping_policy),
+        ("SLA_CONFIG_PATH", current.sla_config_path, read_sla_policy),
     ):
         try:
             read(path)

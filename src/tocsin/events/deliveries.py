@@ -64,6 +64,7 @@ class AwsTask(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
 class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """What is sent. Headers and payload as in a job's spec. by_operator: the URL is the configuration's own.
 
+    url: of the operator's own destinations it is sealed (``secret_headers``).
     kind: ``lambda`` invokes ``lambda_function`` with the payload, ``aws_task`` makes the call of ``aws_task``; their
     ``url`` only names where that goes. reading: the answer is read by it. retry_delays_ms: instead of the policy's.
     channel: ``slack:<name>``, with an empty ``url``; its own URL, a secret, is looked up by whoever dials.

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tocsin.events import sla
 from tocsin.events.commands import (
     CommandRefused,
     CommandUnchanged,
@@ -15,9 +16,11 @@ from tocsin.events.commands import (
     PolicyApplied,
     TimerDue,
 )
-from tocsin.events.vocabulary import Severity, TicketStatus
+from tocsin.events.sla import TicketReported
+from tocsin.events.vocabulary import Priority, Severity, TicketStatus
 
-__all__ = ["DeliveryIgnored", "PolicyActivated", "PolicyApplied", "TimerDue"]  # of every domain, named here too
+# of every domain, named here too; and the report of a ticket, whose facts are here
+__all__ = ["DeliveryIgnored", "PolicyActivated", "PolicyApplied", "TicketReported", "TimerDue"]
 
 DOMAIN: Final = "tickets"
 # One object for every "no context": msgspec leaves a default out by identity, and an empty Raw is not JSON.
@@ -97,6 +100,8 @@ class Latest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
 
 
 class TicketOpened(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """``priority`` follows from the severity; the customer tier is ``default``."""
+
     episode: int
     workflow: str
     identifier: str
@@ -107,6 +112,7 @@ class TicketOpened(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc
     occurrences: int = 1
     deliveries: int = 1
     previous_ticket_id: str = ""
+    priority: Priority = "high"
 
 
 class OccurrencesCounted(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -153,36 +159,86 @@ class ReopenWindowEnded(TicketFact, frozen=True, omit_defaults=True, kw_only=Tru
     """From here on a repeat opens a new ticket that links this one."""
 
 
-Event = FailureReported | StatusChangeRequested | HideRequested | TimerDue | PolicyActivated
-AnyFact = (
-    TicketOpened
-    | OccurrencesCounted
-    | TicketReopened
-    | StatusChanged
-    | TicketHidden
-    | ReopenWindowEnded
-    | DeliveryIgnored
-    | PolicyApplied
-    | CommandUnchanged
-    | CommandRefused
-)
+class ReportFact(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """A report that counts. ``source_updated_at``: the reporter's ``updated_at``, against which later ones are held.
 
-EVENTS: Final[dict[str, type[Any]]] = {
-    f"tocsin.tickets.{cls.__name__}.v1": cls
-    for cls in (FailureReported, SuccessReported, StatusChangeRequested, HideRequested, TimerDue, PolicyActivated)
-}
-FACTS: Final[dict[str, type[Any]]] = {
-    f"tocsin.tickets.{cls.__name__}.v1": cls
-    for cls in (
-        TicketOpened,
-        OccurrencesCounted,
-        TicketReopened,
-        StatusChanged,
-        TicketHidden,
-        ReopenWindowEnded,
-        DeliveryIgnored,
-        PolicyApplied,
-        CommandUnchanged,
-        CommandRefused,
-    )
-}
+    title, url, assignee, requester, tags: None = not said, what was known stays. digest: of the whole report, by which
+    the same one is known again.
+    """
+
+    priority: Priority
+    customer_tier: str
+    source_updated_at: str
+    digest: str = ""
+    title: str | None = None
+    url: str | None = None
+    assignee: str | None = None
+    requester: str | None = None
+    tags: tuple[str, ...] | None = None
+
+
+class TicketRegistered(ReportFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """The first report of a ticket of another system; its ``episode`` is 0 and ``ticket_id`` the reporter's own.
+
+    created_at: the reporter's. resolved_at: when it is resolved already, else empty.
+    """
+
+    status: TicketStatus
+    created_at: str
+    source: str = "report"
+    resolved_at: str = ""
+
+
+class TicketRevised(ReportFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """A later report, or the first one about a failure's ticket. A StatusChanged follows where the status moved."""
+
+    from_priority: Priority
+    from_customer_tier: str
+
+
+class ReportIgnored(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """Answered with the ticket as it is. Rule ``stale``: older than the last accepted one; ``identical``: the same."""
+
+    source_updated_at: str
+    reported_updated_at: str
+
+
+class PriorityRaised(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """A repeat was more severe than the ticket's priority; it stands beside the fact that counts the repeat.
+
+    Only until a report has set the priority, and never downwards.
+    """
+
+    from_priority: Priority
+    priority: Priority
+    severity: Severity
+
+
+_EVENTS: Final[tuple[type[Any], ...]] = (
+    FailureReported,
+    SuccessReported,
+    StatusChangeRequested,
+    HideRequested,
+    *sla.EVENTS,
+    TimerDue,
+    PolicyActivated,
+)
+_FACTS: Final[tuple[type[Any], ...]] = (
+    TicketOpened,
+    OccurrencesCounted,
+    TicketReopened,
+    StatusChanged,
+    TicketHidden,
+    ReopenWindowEnded,
+    TicketRegistered,
+    TicketRevised,
+    ReportIgnored,
+    PriorityRaised,
+    *sla.FACTS,
+    DeliveryIgnored,
+    PolicyApplied,
+    CommandUnchanged,
+    CommandRefused,
+)
+EVENTS: Final[dict[str, type[Any]]] = {f"tocsin.tickets.{cls.__name__}.v1": cls for cls in _EVENTS}
+FACTS: Final[dict[str, type[Any]]] = {f"tocsin.tickets.{cls.__name__}.v1": cls for cls in _FACTS}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+_EPOCH: Final = datetime(1970, 1, 1)
 
 
 @functools.lru_cache(1024)  # a batch shares its instants
 def rfc3339(milliseconds: int) -> str:
     """``1700000000123`` → ``2023-11-14T22:13:20.123Z``."""
-    seconds, rest = divmod(milliseconds, 1000)
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest:03d}Z"
+    return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds") + "Z"
 
 
 @functools.lru_cache(1024)

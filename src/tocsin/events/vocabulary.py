@@ -37,6 +37,40 @@ TICKET_MOVES: Final[Mapping[TicketStatus, tuple[TicketStatus, ...]]] = {
 STATUS_FILTER_SYNONYMS: Final[Mapping[str, tuple[TicketStatus, ...]]] = {"to-do": UNRESOLVED, "resolved": RESOLVED}
 STATUS_BODY_SYNONYMS: Final[Mapping[str, TicketStatus]] = {"to-do": "open", "resolved": "done"}
 
+Priority = Literal["critical", "high", "medium", "low"]
+PRIORITIES: Final[tuple[Priority, ...]] = ("critical", "high", "medium", "low")
+PRIORITY_SYNONYMS: Final[Mapping[str, Priority]] = {
+    **{priority: priority for priority in PRIORITIES},
+    "urgent": "critical",
+    "p1": "critical",
+    "p2": "high",
+    "normal": "medium",
+    "p3": "medium",
+    "p4": "low",
+}
+# A failure's ticket has the priority of its severity, in order.
+PRIORITY_OF_SEVERITY: Final[Mapping[Severity, Priority]] = {
+    "critical": "critical",
+    "error": "high",
+    "warning": "medium",
+    "info": "low",
+}
+# Of failures, and of tiers the SLA policy does not know.
+DEFAULT_TIER: Final = "default"
+
+# What an SLA clock measures: until somebody answers (MTTA), until it is done (MTTR).
+Metric = Literal["first_response", "resolution"]
+METRICS: Final[tuple[Metric, ...]] = ("first_response", "resolution")
+ClockStage = Literal["in_progress", "paused", "completed", "cancelled"]
+CLOCK_STAGES: Final[tuple[ClockStage, ...]] = ("in_progress", "paused", "completed", "cancelled")
+# How a clock ended. Breached is known as soon as the due time passes and is never undone.
+ClockResult = Literal["met", "breached"]
+SlaState = Literal["on_track", "at_risk", "breached", "paused"]
+SLA_STATES: Final[tuple[SlaState, ...]] = ("on_track", "at_risk", "breached", "paused")
+# Why a ticket's escalation level rose or its people were told again.
+EscalationReason = Literal["breach", "ladder", "manual", "ack_timeout"]
+ESCALATION_REASONS: Final[tuple[EscalationReason, ...]] = ("breach", "ladder", "manual", "ack_timeout")
+
 # A failure report that says one of these in status, conclusion, outcome or result reports a success (W5).
 SUCCESS_WORDS: Final = frozenset({"success", "succeeded", "successful", "ok", "passed", "completed_successfully"})
 SUCCESS_FIELDS: Final = ("status", "conclusion", "outcome", "result")

@@ -166,6 +166,18 @@ def test_every_cancellation_is_confirmed_to_the_job() -> None:
     assert {effect.entity for effect in effects_of(story)} == {ORIGIN.entity}
 
 
-def test_an_origin_that_takes_no_answer_yet_is_told_nothing() -> None:
-    origin = Origin(domain="tickets", entity="t_x", run_id="r")
-    assert effects_of(Story().given(requested(origin=origin, request=REQUEST), attempted())) == []
+@pytest.mark.parametrize(
+    ("ticket_id", "entity"),
+    [("T-4711", "T-4711"), ("t_aaaaaaaaaaaaaaaaaaaaaaaaaa-3", "t_aaaaaaaaaaaaaaaaaaaaaaaaaa")],
+)
+def test_a_ticket_hears_what_became_of_a_message_about_it(ticket_id: str, entity: str) -> None:
+    origin = Origin(domain="tickets", entity=ticket_id, run_id="r")
+    (effect,) = effects_of(Story().given(requested(origin=origin, request=REQUEST), attempted()))
+    assert (effect.type, effect.entity) == ("tocsin.tickets.NotificationFinished.v1", entity)
+    assert (effect.event.ticket_id, effect.event.notification_id, effect.event.result) == (ticket_id, "r", "succeeded")
+
+
+def test_a_cancelled_message_is_told_to_its_ticket_too() -> None:
+    origin = Origin(domain="tickets", entity="T-4711", run_id="r")
+    (effect,) = effects_of(Story().given(requested(origin=origin, request=REQUEST), cancel()))
+    assert (effect.event.result, effect.event.attempts) == ("cancelled", 0)

@@ -18,7 +18,7 @@ from tocsin.events.alerts import SilenceRequested
 from tocsin.events.envelope import Envelope
 from tocsin.events.identity import alert_entity
 from tocsin.settings import settings
-from tocsin.streams.domain.grouping_replay import Recorded
+from tocsin.streams.domain.recorded import Recorded
 
 MINUTE = 60_000
 BY_HOST: dict[str, Any] = {

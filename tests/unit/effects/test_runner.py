@@ -206,6 +206,29 @@ async def test_S9_a_channel_without_a_url_is_told_at_once_and_not_dialled() -> N
     assert detail == "Channel slack:default has no URL: the workers that make deliveries need SLACK_WEBHOOK_URL"
 
 
+async def test_S4_a_sealed_url_of_the_policy_is_opened_when_it_is_dialled() -> None:
+    keys = Fernet.generate_key().decode()
+    story = Story(keys=keys)
+    story.partition.open()
+    sealed = seal("http://10.0.0.7:8065/hook", Cipher(keys))
+    story.partition.set(
+        a=waiting("a", story.hand.now, url=sealed, by_operator=True), b=waiting("b", story.hand.now, url=sealed)
+    )
+    await settle()
+    sent = [(request.url, request.by_operator, request.trusted) for _, request in story.sender.sent]
+    assert sent == [("http://10.0.0.7:8065/hook", True, True), ("http://10.0.0.7:8065/hook", False, False)]
+
+
+async def test_S4_a_url_sealed_with_another_key_is_told_at_once_and_not_dialled() -> None:
+    story = Story(keys=Fernet.generate_key().decode())
+    story.partition.open()
+    sealed = seal(HOOK, Cipher(Fernet.generate_key().decode()))
+    story.partition.set(a=waiting("a", story.hand.now, url=sealed, by_operator=True))
+    await settle()
+    assert story.sender.sent == []
+    assert [(one.error, "cannot be decrypted" in one.detail) for one in story.outbox.told] == [("request", True)]
+
+
 PACED: dict[str, Any] = {"rate_key": "slack:default", "rate_per_second": 1}
 
 

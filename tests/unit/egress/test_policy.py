@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.egress.given import CLOSED, accepted, refused
 from tocsin.egress import addresses
 from tocsin.egress.policy import parse
+from tocsin.egress.urls import Destination
 from tocsin.errors import StartError
 
 
@@ -120,6 +121,13 @@ def test_J9_the_operators_destination_is_open_to_the_operators_url_alone() -> No
     assert refused("http://127.0.0.1:4566/", policy).code == "address"
     for url in ("https://127.0.0.1:4566/", "http://127.0.0.1:4567/", "http://127.0.0.2:4566/"):
         assert refused(url, policy, by_operator=True).code == "address"
+
+
+def test_S4_a_url_that_is_provably_the_operators_opens_its_own_destination_only() -> None:
+    found = CLOSED.check_url("http://127.0.0.1:8065/services/x", by_operator=True, trusted=True)
+    assert isinstance(found, Destination)
+    assert CLOSED.check_address(ip_address("127.0.0.1"), found) is None
+    assert refused("http://127.0.0.1:8065/services/x", by_operator=True).code == "address"
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,7 @@ def test_I9_ending_a_silence_makes_its_alerts_due_at_once() -> None:
     state = empty()
     applied(state, record(0, QUIET, b"default/silences"), record(1, word("triggered"), ALERT_KEY))
     applied(state, record(2, LOUD, b"default/silences"))
+    assert not state.look_on()
     due = state.due.next_due()
     assert due is not None
     assert due <= START + 2
