@@ -110,6 +110,16 @@ def test_S3_nothing_is_due_after_everything_due_was_decided(
     assert desk.wake() == []
 
 
+@given(GOVERNING, HISTORIES)
+@settings(max_examples=150)
+def test_X1_an_event_that_is_delivered_again_changes_nothing(governing: Any, history: list[tuple[Any, int]]) -> None:
+    desk = played(governing, history)
+    for event, _ in history:
+        before, count = desk.state, len(desk.facts)
+        desk.at(0, event, duplicate=True)
+        assert (desk.state, len(desk.facts)) == (before, count)
+
+
 @given(GOVERNING, HISTORIES, st.data())
 @settings(max_examples=100)
 def test_S4_wake_ups_too_many_and_too_early_change_nothing(
