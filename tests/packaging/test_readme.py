@@ -136,6 +136,12 @@ def test_batch_is_answered_by_item_and_a_success_is_refused(printed: list[str]) 
 
 
 @pytest.mark.embedded
+def test_T5_the_workflow_of_the_readme_goes_on_with_the_result(printed: list[str]) -> None:
+    shown = block_with(printed, "--name waiting")[-1]
+    assert (shown["status"], shown["settlement"]["result"]) == ("COMPLETED", {"rows": 42})
+
+
+@pytest.mark.embedded
 def test_command_line_does_what_the_readme_says(printed: list[str]) -> None:
     (sent,) = block_with(printed, "send failure")
     assert sent["identifier"] != "orders"
