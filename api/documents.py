@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from tocsin.events.vocabulary import Severity, TicketStatus
+from tocsin.api.ticket_service_documents import Clock, SlaAlert, TicketNotification
+from tocsin.events.vocabulary import Priority, Severity, SlaState, TicketStatus
 
 TICKET_EXAMPLE: dict[str, Any] = {
     "id": "t_ldccopes6uacahgduvspztpl34-1",
@@ -36,18 +37,35 @@ TICKET_EXAMPLE: dict[str, Any] = {
     "updatedAt": "2026-11-20T23:02:11.020Z",
     "resolved_at": None,
     "reopen_until": None,
+    "priority": "high",
+    "customer_tier": "default",
+    "title": None,
+    "url": None,
+    "assignee": None,
+    "requester": None,
+    "tags": [],
+    "source_updated_at": None,
+    "escalation_level": 1,
+    "sla_state": "breached",
+    "next_due_at": "2026-11-21T22:13:20.140Z",
+    "acknowledged_at": None,
+    "snoozed_until": None,
     "version": 4711,
 }
 
 
 class Ticket(BaseModel):
-    """A ticket. `context` is null in lists when it is over 4 KiB; the single ticket has all of it."""
+    """A ticket. `context` is null in lists when it is over 4 KiB; the single ticket has all of it.
+
+    One that was reported by another system has no `workflow`, the severity of its priority, and its own id.
+    `sla_state` is null without clocks; `next_due_at` is the earliest due time still to come.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [TICKET_EXAMPLE]})
 
     id: str
     workspace: str
-    workflow: str
+    workflow: str | None
     identifier: str
     identity_reason: str
     status: TicketStatus
@@ -71,6 +89,19 @@ class Ticket(BaseModel):
     updatedAt: datetime
     resolved_at: datetime | None
     reopen_until: datetime | None
+    priority: Priority
+    customer_tier: str
+    title: str | None
+    url: str | None
+    assignee: str | None
+    requester: str | None
+    tags: list[str]
+    source_updated_at: datetime | None
+    escalation_level: int
+    sla_state: SlaState | None
+    next_due_at: datetime | None
+    acknowledged_at: datetime | None
+    snoozed_until: datetime | None
     version: int
 
 
@@ -105,10 +136,17 @@ class Hour(BaseModel):
 
 
 class TicketDetail(Ticket):
-    """A ticket with its newest 200 history entries and its last 168 hours with occurrences, both oldest first."""
+    """A ticket with its newest 200 history entries and its last 168 hours with occurrences, both oldest first, its
+    clocks as they stand now, and its newest 100 SLA alerts and messages, newest first.
+
+    The ETag names all of what is shown, the time on running clocks too; `If-Match` looks at the version in it alone.
+    """
 
     history: list[HistoryEntry]
     occurrences_by_hour: list[Hour]
+    clocks: list[Clock]
+    alerts: list[SlaAlert]
+    notifications: list[TicketNotification]
 
 
 class Answer(BaseModel):

@@ -112,10 +112,14 @@ class Program:
 
 
 class Environment:
-    """The backends of one row; each starts on first use, and ``stop`` ends them and every program."""
+    """The backends of one row; each starts on first use, and ``stop`` ends them and every program.
+
+    settings: what its roles are told besides.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.settings: dict[str, str] = {}
         self._kafka = Kafka(directory / "kafka")
         self._postgres = Postgres(directory / "pg")
         self._programs: list[Program] = []
@@ -197,6 +201,7 @@ class Environment:
             "API_PORT": str(api),
             "METRICS_PORT": str(metrics),
             "PYTHONUNBUFFERED": "1",
+            **self.settings,
         }
 
 

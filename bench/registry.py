@@ -15,8 +15,10 @@ from bench.rows import (
     jobs,
     lists,
     projection,
+    sla,
     storm,
     takeover,
+    tasks,
 )
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -37,4 +39,6 @@ ROWS: Final[tuple[Row, ...]] = (
     cron.CRON,
     jobs.BURST,
     jobs.STEADY,
+    tasks.RESUME,
+    sla.BURST,
 )

@@ -40,6 +40,12 @@ class Command:
     def digest(self) -> str:
         return hashlib.sha256(self.body).hexdigest()
 
+    def event_id(self, workspace: str) -> str:
+        """The same for the same Idempotency-Key, else a new one."""
+        if not self.idempotency_key:
+            return new_ids(1)[0]
+        return keyed_id(workspace, self.method, self.path, self.idempotency_key)
+
 
 @dataclass(frozen=True, slots=True)
 class Commands:
@@ -52,11 +58,17 @@ class Commands:
 
     async def run(self, command: Command, request: Request) -> Answered:
         """The decision's answer, or 202 with a status link when it takes longer. Raises Problem 422, 503."""
-        event_id = new_ids(1)[0]
-        if command.idempotency_key:
-            event_id = keyed_id(request.workspace, command.method, command.path, command.idempotency_key)
-            if known := await self.outcomes.now(request.workspace, event_id):
-                return _replay(known, command)
+        event_id = command.event_id(request.workspace)
+        found = await self._decided(command, event_id, request)
+        return answer_of(found) if found else _later(event_id)
+
+    async def decided(self, command: Command, request: Request) -> Outcome | None:
+        """The decision itself, or None when it takes longer. Raises Problem 422, 503."""
+        return await self._decided(command, command.event_id(request.workspace), request)
+
+    async def _decided(self, command: Command, event_id: str, request: Request) -> Outcome | None:
+        if command.idempotency_key and (known := await self.outcomes.now(request.workspace, event_id)):
+            return same(known, command.digest)
         attributes = envelope(
             command.domain,
             type(command.event),
@@ -66,7 +78,7 @@ class Commands:
             outcome="wait",
             request_digest=command.digest,
         )
-        with self.outcomes.expected(request.workspace, event_id) as woken:
+        with self.outcomes.expected(request.workspace, [event_id]) as woken:
             asked = record(command.domain, command.entity, command.event, attributes, self.partitions)
             if command.everywhere is None:
                 await self.publisher.publish(asked)
@@ -74,22 +86,27 @@ class Commands:
                 silent = msgspec.structs.replace(attributes, outcome="", request_digest="")
                 await self.publisher.publish_all([asked, *spread(asked, command.everywhere, silent, self.partitions)])
             found = await self.outcomes.within(self.wait_seconds, woken, request.workspace, event_id)
-        return _replay(found, command) if found else _later(event_id)
+        return same(found, command.digest) if found else None
 
 
-def _replay(outcome: Outcome, command: Command) -> Answered:
+def same(outcome: Outcome, digest: str) -> Outcome:
+    """The outcome, when it is that of a request with this digest. Raises Problem 422 when another one was decided."""
     # two requests with one key may have been on their way at once; the first one decided was this
-    if outcome.request_digest != command.digest:
+    if outcome.request_digest != digest:
         raise Problem(
             422,
             "idempotency-key-reused",
             "The Idempotency-Key was used for another request",
             "Repeat the request with the body it was first sent with, or use another key",
         )
-    return answer_of(outcome)
+    return outcome
 
 
 def _later(event_id: str) -> Answered:
-    status_url = f"/commands/{event_id}"
-    body = orjson.dumps({"event_id": event_id, "status_url": status_url})
-    return Answered(202, body, {"Location": status_url, "Retry-After": "1"})
+    found = undecided(event_id)
+    return Answered(202, orjson.dumps(found), {"Location": found["status_url"], "Retry-After": "1"})
+
+
+def undecided(event_id: str) -> dict[str, str]:
+    """What stands in for an answer that is still to come."""
+    return {"event_id": event_id, "status_url": f"/commands/{event_id}"}

@@ -11,6 +11,7 @@ import asyncpg
 from starlette.types import ASGIApp
 
 from tocsin.authentication import Authenticator
+from tocsin.aws_keys import AwsKeyRing
 from tocsin.cron import tzdata_version
 from tocsin.egress import policy as egress
 from tocsin.egress.policy import EgressPolicy
@@ -25,6 +26,7 @@ from tocsin.ingest.kafka import KafkaPublisher
 from tocsin.ingest.policies import PolicyPublisher, SettingsPolicy
 from tocsin.ingest.publish import Publisher
 from tocsin.ingest.routes import (
+    aws,
     failures,
     failures_documentation,
     incidents,
@@ -33,25 +35,30 @@ from tocsin.ingest.routes import (
     pagerduty,
     silences,
     sns,
+    tasks,
+    ticket_escalation,
+    ticket_reports,
     tickets,
     webhooks,
     webhooks_documentation,
 )
 from tocsin.ingest.secret_ring import SecretRing
 from tocsin.ingest.sla_policies import SlaPolicyPublisher
+from tocsin.ingest.task_spec import TaskSpecs
 from tocsin.ingest.waiting import Outcomes
 from tocsin.ingest.webhook_sources import NO_SOURCES, Sources, sources
 from tocsin.ingest.webhooks import Webhooks
 from tocsin.openapi import Application
 from tocsin.policies import read_tickets_policy
 from tocsin.settings import Settings
+from tocsin.task_tokens import TaskTokens
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """Stage 1 of one process. ``policies`` is empty where another process watches the files.
 
-    egress: where jobs may send. cipher: encrypts their secret headers.
+    egress: where jobs and tasks may send. cipher: encrypts their secret headers and tokens.
     """
 
     publisher: Publisher
@@ -64,6 +71,14 @@ class Gateway:
     secrets: SecretRing | None = None
     egress: EgressPolicy = field(default_factory=EgressPolicy)
     cipher: Cipher = field(default_factory=lambda: Cipher(""))
+    tokens: TaskTokens = field(default_factory=lambda: TaskTokens(""))
+    poll_lambdas: tuple[str, ...] = ()
+    aws_keys: AwsKeyRing | None = None
+    aws_repeat_settlements: bool = False
+
+    @property
+    def specs(self) -> TaskSpecs:
+        return TaskSpecs(self.egress, self.cipher, self.poll_lambdas)
 
     def mount(self, app: Application) -> Mapping[tuple[str, str], ASGIApp]:
         """Adds the routes to the application; returns those that are to be answered in front of it."""
@@ -71,11 +86,18 @@ class Gateway:
         app.include_router(failures.router(hot))
         app.component_schemas |= failures_documentation.component_schemas()
         commands = Commands(self.publisher, self.outcomes, self.partitions, self.wait_seconds)
+        app.include_router(ticket_reports.router(commands))
+        app.component_schemas |= ticket_reports.component_schemas()
         app.include_router(tickets.router(commands))
+        app.include_router(ticket_escalation.router(commands))
         app.include_router(incidents.router(commands))
         app.include_router(silences.router(commands))
         app.include_router(jobs.router(jobs.JobRoutes(commands, Bodies(self.egress, self.cipher))))
         app.component_schemas |= jobs_documentation.component_schemas()
+        app.include_router(tasks.router(tasks.TaskRoutes(commands, self.specs, self.tokens)))
+        if self.aws_keys is not None:
+            route = aws.AwsRoute(commands, self.tokens, self.aws_keys, self.authenticator, self.aws_repeat_settlements)
+            app.include_router(aws.router(route))
         taking = Webhooks(self.publisher, self.partitions, self.sources)
         app.include_router(webhooks.router(webhooks.WebhookRoutes(taking, self.authenticator)))
         app.include_router(sns.router(sns.SnsRoute(taking)))
@@ -92,7 +114,9 @@ class Gateway:
         """Starts the producer and what watches policies and secrets; stops them, flushing what is pending."""
         if isinstance(self.publisher, KafkaPublisher):
             await self.publisher.start()
-        watches = [asyncio.create_task(one.run()) for one in (*self.policies, self.secrets) if one is not None]
+        watches = [
+            asyncio.create_task(one.run()) for one in (*self.policies, self.secrets, self.aws_keys) if one is not None
+        ]
         try:
             yield
         finally:
@@ -132,4 +156,8 @@ def gateway(settings: Settings, pool: asyncpg.Pool[asyncpg.Record], authenticato
         secrets,
         egress.parse(settings.egress_allow),
         cipher,
+        TaskTokens(settings.key_pepper.get_secret_value()),
+        settings.poll_lambdas,
+        AwsKeyRing(pool, cipher),
+        settings.aws_repeat_settlements,
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -17,6 +17,8 @@ from tocsin.outcomes import Outcome
 log = structlog.get_logger(__name__)
 
 Find = Callable[[str, str], Awaitable[Outcome | None]]
+FindAll = Callable[[str, Sequence[str]], Awaitable[dict[str, Outcome]]]
+Found = TypeVar("Found")
 
 POLL_SECONDS: Final = 0.5
 LOOKUP_SECONDS: Final = 2.0
@@ -25,8 +27,9 @@ LOOKUP_SECONDS: Final = 2.0
 class Outcomes:
     """Finds outcomes, waiting for them when asked to. The database may be down: then nothing is found."""
 
-    def __init__(self, find: Find, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(self, find: Find, find_all: FindAll, poll_seconds: float = POLL_SECONDS) -> None:
         self._find = find
+        self._find_all = find_all
         self._poll_seconds = poll_seconds
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
 
@@ -38,11 +41,23 @@ class Outcomes:
         async def find(workspace: str, event_id: str) -> Outcome | None:
             return await outcomes.find(prompt, workspace, event_id)
 
-        return cls(find)
+        async def find_all(workspace: str, event_ids: Sequence[str]) -> dict[str, Outcome]:
+            return await outcomes.find_all(prompt, workspace, event_ids)
+
+        return cls(find, find_all)
 
     async def now(self, workspace: str, event_id: str, seconds: float = LOOKUP_SECONDS) -> Outcome | None:
+        return await self._looked_up(self._find(workspace, event_id), seconds)
+
+    async def all_now(
+        self, workspace: str, event_ids: Sequence[str], seconds: float = LOOKUP_SECONDS
+    ) -> dict[str, Outcome]:
+        """Those that are decided, by event id."""
+        return await self._looked_up(self._find_all(workspace, event_ids), seconds) or {}
+
+    async def _looked_up(self, asked: Awaitable[Found], seconds: float) -> Found | None:
         # not asyncio.timeout: asyncpg waits for a frozen server to confirm a cancellation, for ever
-        looking = asyncio.ensure_future(self._find(workspace, event_id))
+        looking = asyncio.ensure_future(asked)
         looking.add_done_callback(lambda found: found.cancelled() or found.exception())  # nobody else may ask
         try:
             await asyncio.wait({looking}, timeout=seconds)
@@ -56,19 +71,48 @@ class Outcomes:
         return None
 
     @contextlib.contextmanager
-    def expected(self, workspace: str, event_id: str) -> Iterator[asyncio.Event]:
-        """Registers for the outcome. To be entered before the request is published, or its NOTIFY may be missed."""
-        name, event = f"{workspace}/{event_id}", asyncio.Event()
-        self._waiting[name].add(event)
+    def expected(self, workspace: str, event_ids: Iterable[str]) -> Iterator[asyncio.Event]:
+        """Registers for outcomes. To be entered before the requests are published, or a NOTIFY may be missed."""
+        event = asyncio.Event()
+        names = [f"{workspace}/{event_id}" for event_id in event_ids]
+        for name in names:
+            self._waiting[name].add(event)
         try:
             yield event
         finally:
-            self._waiting[name].discard(event)
-            if not self._waiting[name]:
-                del self._waiting[name]
+            for name in names:
+                self._waiting[name].discard(event)
+                if not self._waiting[name]:
+                    del self._waiting[name]
 
     async def within(self, seconds: float, woken: asyncio.Event, workspace: str, event_id: str) -> Outcome | None:
         """The outcome, or None when it did not come in time."""
+        found: Outcome | None = None
+
+        async def look(patience: float) -> bool:
+            nonlocal found
+            found = await self.now(workspace, event_id, patience)
+            return found is not None
+
+        await self._until(look, seconds, woken)
+        return found
+
+    async def all_within(
+        self, seconds: float, woken: asyncio.Event, workspace: str, event_ids: Sequence[str]
+    ) -> dict[str, Outcome]:
+        """Those that came in time, by event id."""
+        found: dict[str, Outcome] = {}
+
+        async def look(patience: float) -> bool:
+            missing = [event_id for event_id in event_ids if event_id not in found]
+            found.update(await self.all_now(workspace, missing, patience))
+            return len(found) == len(event_ids)
+
+        await self._until(look, seconds, woken)
+        return found
+
+    async def _until(self, look: Callable[[float], Awaitable[bool]], seconds: float, woken: asyncio.Event) -> None:
+        """Looks whenever woken, and now and then besides, until there is nothing to look for or the time is up."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
         while True:
@@ -77,10 +121,8 @@ class Outcomes:
                 await asyncio.wait_for(woken.wait(), max(0.0, min(self._poll_seconds, remaining)))
             woken.clear()
             patience = max(self._poll_seconds, min(LOOKUP_SECONDS, deadline - loop.time()))
-            if found := await self.now(workspace, event_id, patience):
-                return found
-            if loop.time() >= deadline:
-                return None
+            if await look(patience) or loop.time() >= deadline:
+                return
 
     def notified(self, payload: str) -> None:
         """Wakes whoever waits for one of the names: ``workspace/event_id``, separated by spaces."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from tocsin.streams.agents import alerts, deliveries, incidents, jobs, tickets
+from tocsin.streams.agents import alerts, deliveries, incidents, jobs, tasks, tickets
 from tocsin.streams.domain.alerts import ALERTS
 from tocsin.streams.domain.decision import Domain
 from tocsin.streams.domain.deliveries import DELIVERIES
 from tocsin.streams.domain.incidents import INCIDENTS
 from tocsin.streams.domain.jobs import JOBS
+from tocsin.streams.domain.tasks import TASKS
 from tocsin.streams.domain.tickets import TICKETS
 from tocsin.streams.runtime.app import StreamApp
 
@@ -26,4 +27,5 @@ DOMAINS: Final[Mapping[str, Registered]] = {
     "incidents": Registered(INCIDENTS, incidents.register),
     "jobs": Registered(JOBS, jobs.register),
     "deliveries": Registered(DELIVERIES, deliveries.register),
+    "tasks": Registered(TASKS, tasks.register),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -51,6 +52,22 @@ def _instant(value: Any) -> Any:
     if moment.tzinfo is None:
         raise PydanticCustomError("offset_missing", "the time has no offset; add Z or +hh:mm")
     return moment
+
+
+def words(name: str, allowed: Sequence[str], synonyms: Mapping[str, str] = {}) -> BeforeValidator:
+    """Reads a comma list of words, in any case, each one allowed or a synonym of one that is."""
+
+    def read(value: Any) -> list[str]:
+        found: dict[str, None] = {}
+        for word in listed(value):
+            meant = synonyms.get(word, word)
+            if meant not in allowed:
+                told = {"word": word, "name": name, "allowed": allowed}
+                raise PydanticCustomError(f"unknown_{name}", "{word} is no {name}", told)
+            found[meant] = None
+        return list(found)
+
+    return BeforeValidator(read)
 
 
 Severities = Annotated[list[Severity], BeforeValidator(_severities)]

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, cast, exists, func, literal, select
+from sqlalchemy import ColumnElement, Select, cast, exists, func, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from tocsin.api.queries.parameters import RANKS
 from tocsin.api.queries.ticket_filter import TicketFilter
-from tocsin.events.vocabulary import TICKET_STATUSES
+from tocsin.events.vocabulary import DEFAULT_TIER, PRIORITIES, TICKET_STATUSES
 from tocsin.projections.tables import ticket_counts, ticket_search, tickets
+from tocsin.projections.tables.ticket_counts import DIMENSIONS
 from tocsin.projections.tables.ticket_search import search_query
 
 _t = tickets.c
@@ -26,6 +27,7 @@ def conditions(workspace: str, wanted: TicketFilter) -> list[ColumnElement[bool]
         found.append(_one_of(_t.status, wanted.status))
     if wanted.severity:
         found.append(_one_of(_t.severity_rank, [RANKS[severity] for severity in wanted.severity]))
+    found += _served(wanted)
     for column in (_t.workflow, _t.identifier, _t.source):
         if (value := getattr(wanted, column.name)) is not None:
             found.append(column == value)
@@ -37,6 +39,28 @@ def conditions(workspace: str, wanted: TicketFilter) -> list[ColumnElement[bool]
     if wanted.q and wanted.q.strip():
         s = ticket_search.c
         found.append(exists().where(s.workspace == _t.workspace, s.ticket_id == _t.ticket_id, has_words(wanted.q)))
+    return found
+
+
+def _served(wanted: TicketFilter) -> list[ColumnElement[bool]]:
+    """Priority, SLA and what only reports tell. Said as the partial indexes say it, so that they can be used."""
+    found: list[ColumnElement[bool]] = []
+    if wanted.priority and set(wanted.priority) != set(PRIORITIES):
+        found.append(_one_of(_t.priority, wanted.priority))
+    if wanted.sla_state:
+        found.append(_one_of(_t.sla_state, wanted.sla_state))
+    if wanted.customer_tier:
+        found.append(_one_of(_t.customer_tier, wanted.customer_tier))
+        if DEFAULT_TIER not in wanted.customer_tier:
+            found.append(_t.customer_tier != literal_column(f"'{DEFAULT_TIER}'"))
+    if wanted.assignee is not None:
+        found.append(_t.assignee == wanted.assignee)
+        if wanted.assignee:
+            found.append(_t.assignee != literal_column("''"))
+    if wanted.tag is not None:
+        found += [_t.tags.contains([wanted.tag]), _t.tags != literal_column("'[]'::jsonb")]
+    if wanted.escalation_level_from:
+        found += [_t.escalation_level >= wanted.escalation_level_from, _t.escalation_level > literal_column("0")]
     return found
 
 
@@ -67,30 +91,42 @@ def has_words(q: str) -> ColumnElement[bool]:
 
 
 def is_counted(wanted: TicketFilter) -> bool:
-    """Whether the kept counts answer it: at most one of workflow and source, no text and no times."""
-    return not wanted.q and not _narrowed(wanted) and (wanted.workflow is None or wanted.source is None)
+    """Whether the kept counts answer it: at most one of their dimensions, no text and no times."""
+    return not wanted.q and not _narrowed(wanted) and len(_dimensions(wanted)) <= 1
 
 
 def is_only_search(wanted: TicketFilter) -> bool:
     return bool(wanted.q and wanted.q.strip()) and not (
-        _narrowed(wanted) or wanted.status or wanted.severity or wanted.workflow or wanted.source
+        _narrowed(wanted) or wanted.status or wanted.severity or _dimensions(wanted)
     )
 
 
 def _narrowed(wanted: TicketFilter) -> bool:
     times = (wanted.created_from, wanted.created_to, wanted.updated_from, wanted.updated_to)
-    return wanted.identifier is not None or any(one is not None for one in times)
+    exact = (wanted.identifier, wanted.assignee, wanted.tag)
+    return (
+        any(one is not None for one in (*times, *exact))
+        or bool(wanted.customer_tier)
+        or bool(wanted.escalation_level_from)
+    )
+
+
+def _dimensions(wanted: TicketFilter) -> dict[str, list[str]]:
+    """The dimensions of the kept counts that are asked for, with the values."""
+    found = {}
+    for name in DIMENSIONS:
+        value = getattr(wanted, name)
+        if value is not None and value != []:
+            found[name] = value if isinstance(value, list) else [value]
+    return found
 
 
 def kept_count(workspace: str, wanted: TicketFilter) -> Select[Any]:
     """Only where ``is_counted``."""
     c = ticket_counts.c
-    dimension, value = "", ""
-    for name in ("workflow", "source"):
-        if (given := getattr(wanted, name)) is not None:
-            dimension, value = name, given
+    dimension, values = next(iter(_dimensions(wanted).items()), ("", [""]))
     statement = select(func.coalesce(func.sum(c.tickets), 0)).where(
-        c.workspace == workspace, c.dimension == dimension, c.value == value
+        c.workspace == workspace, c.dimension == dimension, c.value.in_(values)
     )
     if not wanted.include_hidden:
         statement = statement.where(~c.hidden)

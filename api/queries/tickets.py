@@ -12,6 +12,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.api.queries import cursor as cursors
+from tocsin.api.queries import ticket_service
 from tocsin.api.queries.ticket_conditions import conditions, has_words, is_counted, is_only_search, kept_count
 from tocsin.api.queries.ticket_filter import SortField, TicketFilter, TicketQuery
 from tocsin.problems import FieldError, invalid
@@ -34,6 +35,7 @@ _SORT_COLUMNS: Final[dict[SortField, tuple[ColumnElement[Any], ...]]] = {
     "created_at": (_t.created_at, _t.ticket_id),
     "updated_at": (_t.updated_second, _t.updated_at, _t.ticket_id),
     "severity": (_t.severity_rank, _t.ticket_id),
+    "next_due_at": (_t.next_due_order, _t.ticket_id),
 }
 
 
@@ -54,6 +56,7 @@ class Detail:
     payload: str | None
     history: Sequence[RowMapping]
     hours: Sequence[RowMapping]
+    service: ticket_service.Service
 
 
 async def page(connection: AsyncConnection, workspace: str, query: TicketQuery) -> Page:
@@ -105,7 +108,8 @@ async def detail(connection: AsyncConnection, workspace: str, ticket_id: str) ->
         payload = (await connection.execute(body)).scalar_one_or_none()
     history = (await connection.execute(_history(workspace, ticket_id))).mappings().all()
     hours = (await connection.execute(_hours(workspace, ticket_id))).mappings().all()
-    return Detail(row, payload, history[::-1], hours[::-1])
+    service = await ticket_service.of_ticket(connection, workspace, ticket_id)
+    return Detail(row, payload, history[::-1], hours[::-1], service)
 
 
 # --- statements -----------------------------------------------------------------------------------------------------

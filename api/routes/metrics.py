@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Request, Response
 from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 
-from tocsin.api.queries import counters
+from tocsin.api.queries import counters, dashboard, tasks
 from tocsin.api.queries.reader import Reader
 from tocsin.authentication import Principal, require
 from tocsin.problems import Problem, responses
@@ -26,7 +26,16 @@ BUSINESS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "jobs_scheduled": ("Jobs created", ()),
     "jobs_executed": ("Runs of jobs that ended, cancelled ones not counted", ()),
     "jobs_failed": ("Runs of jobs that failed finally", ()),
+    "tasks_registered": ("Tasks registered", ("deadline",)),
+    "tasks_settled": ("Tasks settled, by how they ended", ("status",)),
+    "task_polls": ("Polls of tasks, by what they found", ("verdict",)),
+    "task_settlements_concluded": ("Last words of AWS on settlements", ("confirmation",)),
     "job_slots": ("Slots of jobs, by what became of them", ("verdict",)),
+    "tickets_reported": ("Tickets of other systems that were reported", ()),
+    "sla_warnings": ("Goals of tickets that came near", ("metric",)),
+    "sla_breaches": ("Goals of tickets that were missed", ("metric", "priority")),
+    "sla_escalations": ("Escalations of tickets", ("reason",)),
+    "sla_notifications": ("Messages about tickets: requested, then what became of them", ("result",)),
 }
 
 
@@ -69,6 +78,8 @@ async def _business(reader: Reader) -> list[Metric]:
     try:
         async with reader.connection() as connection:
             values = list(await counters.totals(connection))
+            states = await dashboard.open_by_state(connection)
+            inbox = await tasks.inbox(connection)
     except Problem:
         return []
     families = {
@@ -80,15 +91,40 @@ async def _business(reader: Reader) -> list[Metric]:
     for name, (_, label_names) in BUSINESS.items():
         if not label_names and not families[name].samples:
             families[name].add_metric([], 0)
-    return [*families.values(), lateness(values)]
+    return [
+        *families.values(),
+        lateness(values, "tocsin_job_lateness_seconds", "How late first attempts of jobs began"),
+        lateness(
+            values, "tocsin_sla_lateness_seconds", "How long after its due time a missed goal of a ticket was noticed"
+        ),
+        _open_tickets(states),
+        *_waiting(inbox),
+    ]
 
 
-def lateness(values: Iterable[counters.Value]) -> HistogramMetricFamily:
+def _waiting(inbox: tasks.Inbox) -> list[Metric]:
+    gauges = {
+        "tocsin_tasks_waiting": ("Tasks that are not settled", inbox.waiting),
+        "tocsin_tasks_without_deadline": ("Tasks that are not settled and may wait for ever", inbox.without_deadline),
+        "tocsin_task_oldest_waiting_seconds": ("Age of the task that waits longest", inbox.oldest_seconds),
+    }
+    return [GaugeMetricFamily(name, text, value) for name, (text, value) in gauges.items()]
+
+
+def lateness(values: Iterable[counters.Value], name: str, text: str) -> HistogramMetricFamily:
     """Counted in each bucket, told from the smallest up."""
-    counted = {value.labels["le"]: value.value for value in values if value.name == "job_lateness_bucket"}
+    counter = name.removeprefix("tocsin_").removesuffix("_seconds")
+    counted = {value.labels["le"]: value.value for value in values if value.name == f"{counter}_bucket"}
     bounds = [*(f"{bound / 1000:g}" for bound in LATENESS_BUCKETS_MS), "+Inf"]
     told = zip(bounds, itertools.accumulate(counted.get(bound, 0) for bound in bounds), strict=True)
-    milliseconds = sum(value.value for value in values if value.name == "job_lateness_milliseconds")
-    family = HistogramMetricFamily("tocsin_job_lateness_seconds", "How late first attempts of jobs began")
+    milliseconds = sum(value.value for value in values if value.name == f"{counter}_milliseconds")
+    family = HistogramMetricFamily(name, text)
     family.add_metric([], list(told), milliseconds / 1000)
+    return family
+
+
+def _open_tickets(states: Mapping[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily("tocsin_open_tickets", "Unresolved tickets by SLA state", labels=["sla_state"])
+    for state, number in states.items():
+        family.add_metric([state], number)
     return family

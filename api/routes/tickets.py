@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+import zlib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 
+from tocsin.api.clock_documents import clock_document
 from tocsin.api.documents import Ticket, TicketDetail, TicketPage
 from tocsin.api.queries import tickets
 from tocsin.api.queries.reader import Reader
@@ -15,7 +18,7 @@ from tocsin.api.queries.ticket_filter import TicketQuery
 from tocsin.api.routes.paging import IF_NONE_MATCH, LISTED, SHOWN, entity_response, page_response
 from tocsin.authentication import Reader as ReadingPrincipal
 from tocsin.problems import not_found, responses
-from tocsin.projections.tables import document
+from tocsin.projections.tables import document, notification_document, sla_alert_document
 from tocsin.projections.tables.tickets import instant
 
 TicketId = Annotated[
@@ -57,18 +60,35 @@ def router(reader: Reader) -> APIRouter:
             raise not_found("ticket")
         # a context that has not arrived yet would otherwise never be asked for again
         complete = found.payload is not None or not found.row["context_digest"] or found.row["context"] is not None
-        return entity_response(request, _detail(found), found.row["version"], complete=complete)
+        body = _detail(found, now_ms())
+        return entity_response(request, body, _version(found, body), complete=complete)
 
     return found
 
 
-def _detail(found: tickets.Detail) -> dict[str, Any]:
+def _version(found: tickets.Detail, body: Mapping[str, Any]) -> str:
+    """The version; where more is shown than it stands for (running clocks, messages), with a checksum of that."""
+    version, service = found.row["version"], found.service
+    if not (service.clocks or service.notifications):
+        return str(version)
+    return f"{version}.{zlib.crc32(orjson.dumps([body['clocks'], body['notifications']]))}"
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _detail(found: tickets.Detail, now: int) -> dict[str, Any]:
+    service = found.service
     return document(found.row, found.payload) | {
         "history": [_history_entry(row) for row in found.history],
         "occurrences_by_hour": [
             {"hour": instant(row["hour"]), "occurrences": row["occurrences"], "deliveries": row["deliveries"]}
             for row in found.hours
         ],
+        "clocks": [clock_document(row, service.calendars, now) for row in service.clocks],
+        "alerts": [sla_alert_document(row) for row in service.alerts],
+        "notifications": [notification_document(row) for row in service.notifications],
     }
 
 

@@ -15,14 +15,18 @@ from bench.events import entity_of, identifier_of, workflow_of
 from bench.figures import Figures, Line, Rounds, below, percentile
 from bench.load import Client, request
 from bench.row import Bench, Row
+from tocsin.events.vocabulary import UNRESOLVED
 
 _COLUMNS: Final = (
     *("workspace", "ticket_id", "episode", "workflow", "identifier", "identity_reason", "status", "hidden", "severity"),
     *("source", "step", "message", "run_url", "context", "occurrences", "deliveries"),
     *("first_seen_at", "last_seen_at", "created_at", "updated_at", "version", "version_facts"),
+    *("priority", "sla_state", "next_due_at", "escalation_level"),
 )
 _STATUSES: Final = ("open", "open", "open", "in_progress", "pending", "done", "done", "done", "closed", "closed")
 _SEVERITIES: Final = ("critical", "error", "error", "error", "warning", "info")
+_PRIORITIES: Final = {"critical": "critical", "error": "high", "warning": "medium", "info": "low"}
+_SLA_STATES: Final = ("on_track",) * 90 + ("breached",) * 6 + ("at_risk",) * 2 + ("paused",) * 2
 _SOURCES: Final = ("api", "github", "airflow", "cron")
 _WORDS: Final = ("timeout", "refused", "rows", "staging", "disk", "quota", "schema", "login", "parse", "network")
 _BEGINNING: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -38,7 +42,8 @@ _COUNTS: Final = """
 INSERT INTO read_model.ticket_counts (workspace, dimension, value, status, hidden, severity, partition, tickets)
 SELECT workspace, dimension, value, status, hidden, severity, 0, count(*)
   FROM read_model.tickets
- CROSS JOIN LATERAL (VALUES ('', ''), ('workflow', workflow), ('source', source)) AS counted(dimension, value)
+ CROSS JOIN LATERAL (VALUES ('', ''), ('workflow', workflow), ('source', source), ('priority', priority),
+                            ('sla_state', coalesce(sla_state, ''))) AS counted(dimension, value)
  GROUP BY workspace, dimension, value, status, hidden, severity
 """
 _BARE: Final = "SELECT * FROM read_model.tickets WHERE workspace = 'default' ORDER BY ticket_id LIMIT 50"
@@ -69,6 +74,11 @@ def _rows(numbers: range) -> Iterator[tuple[Any, ...]]:
         updated = created + timedelta(seconds=chance.randrange(100_000))
         occurrences = chance.randrange(1, 500)
         message = f"{chance.choice(_WORDS)} after {chance.choice(_WORDS)} in {identifier_of(number)}"
+        status, severity = chance.choice(_STATUSES), chance.choice(_SEVERITIES)
+        hidden, source = chance.random() < 0.02, chance.choice(_SOURCES)
+        # clocks of what is resolved have ended, most of them in time
+        state = chance.choice(_SLA_STATES) if status in UNRESOLVED else chance.choice(("on_track", "breached"))
+        due = created + timedelta(hours=chance.randrange(1, 500)) if state in ("on_track", "at_risk") else None
         yield (
             *(
                 "default",
@@ -78,9 +88,10 @@ def _rows(numbers: range) -> Iterator[tuple[Any, ...]]:
                 identifier_of(number),
                 "given by the sender",
             ),
-            *(chance.choice(_STATUSES), chance.random() < 0.02, chance.choice(_SEVERITIES), chance.choice(_SOURCES)),
+            *(status, hidden, severity, source),
             *("", message, "", '{"rows":0}', occurrences, occurrences),
-            *(created, updated, created, updated, number, 1),
+            *(created, updated, created, updated, number, "TicketOpened"),
+            *(_PRIORITIES[severity], state, due if status in UNRESOLVED else None, int(state == "breached")),
         )
 
 
@@ -97,6 +108,11 @@ _KINDS: Final[dict[str, Path]] = {
     "q, one ticket": lambda chance: f"/tickets?q={chance.randrange(10_000)}",
     "by severity": lambda _: "/tickets?sort=-severity",
     "by update": lambda _: "/tickets?sort=-updated_at",
+    "by due time": lambda _: "/tickets?sort=next_due_at",
+    "at risk by due time": lambda _: "/tickets?sla_state=at_risk&status=to-do&sort=next_due_at",
+    "breached and high": lambda _: "/tickets?sla_state=breached&priority=high",
+    "escalated": lambda _: "/tickets?escalation_level_from=1&status=to-do",
+    "dashboard": lambda _: "/dashboard",
     "offset 10,000": lambda _: "/tickets?offset=10000",
 }
 

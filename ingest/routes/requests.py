@@ -13,7 +13,8 @@ from tocsin.ingest.records import Request, now_ms
 from tocsin.problems import FieldError, invalid
 
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-_IF_MATCH: Final = re.compile(r'(?:W/)?"(\d{1,18})"')
+# the part after the dot tells how much of what changes by itself was seen; a command asks for the version alone
+_IF_MATCH: Final = re.compile(r'(?:W/)?"(\d{1,18})(?:\.\d{1,10})?"')
 MAX_KEY_LENGTH: Final = 255
 
 Head = dict[bytes, bytes]

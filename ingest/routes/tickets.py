@@ -54,7 +54,7 @@ def router(commands: Commands) -> APIRouter:
     async def change_status(ticket_id: TicketId, change: StatusChange, request: Request, principal: Writer) -> Response:
         head = head_of(request.scope)
         event = StatusChangeRequested(
-            ticket_id=_checked(ticket_id),
+            ticket_id=checked_id(ticket_id),
             status=change.status,
             actor=actor_of(change.actor, head, principal),
             reason=change.reason or "",
@@ -74,14 +74,14 @@ def router(commands: Commands) -> APIRouter:
     async def hide(ticket_id: TicketId, request: Request, principal: Writer) -> Response:
         head = head_of(request.scope)
         event = HideRequested(
-            ticket_id=_checked(ticket_id), actor=actor_of(None, head, principal), if_version=expected_version(head)
+            ticket_id=checked_id(ticket_id), actor=actor_of(None, head, principal), if_version=expected_version(head)
         )
         return await decided(commands, DOMAIN, entity_of_ticket(ticket_id), event, request, principal)
 
     return found
 
 
-def _checked(ticket_id: str) -> str:
+def checked_id(ticket_id: str) -> str:
     """The id, if a ticket could have it. Raises Problem 404."""
     if not REPORTED_TICKET_ID.fullmatch(ticket_id):
         raise not_found("ticket")

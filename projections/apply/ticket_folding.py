@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 import msgspec
 
+from tocsin.events import sla
 from tocsin.events import tickets as contract
 from tocsin.projections.apply import ticket_rows as rows
 from tocsin.projections.apply.facts import decision_labels, hour_of, instant
+from tocsin.projections.apply.ticket_alerts import Beside, Besides, beside
+from tocsin.projections.apply.ticket_counting import add_counts, count_rows
 from tocsin.projections.apply.ticket_known import Columns, Known
+from tocsin.projections.apply.ticket_service import COLUMNS as SERVICE
+from tocsin.projections.apply.ticket_service import SERVICE_COLUMNS
 from tocsin.projections.projection import Changes, Item, Key, Rejected, Row
 from tocsin.projections.tables.ticket_search import SEARCHED_CHARACTERS, words
 
 _CHANGED_COLUMNS: Final = tuple(rows.CHANGED.columns)[2:]
 _OPENED_COLUMNS: Final = rows.OPENED_COLUMNS[2:]
-_COUNTED_BY: Final = ("status", "hidden", "severity", "workflow", "source")
+_BESIDE: Final = frozenset({*SERVICE} - {contract.TicketRegistered, contract.TicketRevised})
+_NOTHING_BESIDE: Final = Beside()
+# What follows from another entry, or is an SLA alert.
+_NO_HISTORY: Final = frozenset(
+    {
+        contract.OccurrencesCounted,
+        *(sla.ClockStarted, sla.ClockPaused, sla.ClockResumed, sla.ClockStopped, sla.ClockWarned, sla.ClockBreached),
+        sla.EscalationStopped,
+    }
+)
 _SEARCHED: Final = ("message", "hidden")
 _encode_cause: Final = msgspec.json.Encoder().encode
 
@@ -36,12 +50,16 @@ class Folding:
 
     def __init__(
         self,
-        before: Mapping[Key, Mapping[str, Any]],
+        before: rows.Before,
         columns: Mapping[type[Any], Callable[[Any, Known], Columns]],
+        opening: Collection[type[Any]],
     ) -> None:
-        """``columns``: what each type of fact changes; ValueError from there rejects the fact."""
+        """``columns``: what each type of fact changes; ValueError from there rejects the fact. ``opening``: those a
+        ticket begins with."""
         self._before = before
         self._columns = columns
+        self._opening = opening
+        self._besides = Besides(before.results)
         self._tickets: dict[Key, Known] = {}
         self._history: list[Row] = []
         self._hours: dict[tuple[str, str, str], list[int]] = {}
@@ -52,6 +70,18 @@ class Folding:
     def count(self, item: Item) -> None:
         """A decision that changes no ticket."""
         self._decisions[type(item.body), item.body.cause.rule, item.record.partition] += 1
+
+    def add_other(self, item: Item) -> None:
+        """What changes no ticket: a refusal, the end of a message, a policy."""
+        rejected = None
+        if type(item.body) is sla.NotificationRecorded:
+            rejected = self._besides.notified(item)
+        elif type(item.body) is sla.SlaPolicyApplied:
+            rejected = self._besides.policy(item)
+        if rejected is None:
+            self.count(item)
+        else:
+            self._rejected.append(rejected)
 
     def add(self, item: Item) -> None:
         fact = item.body
@@ -80,8 +110,9 @@ class Folding:
         key = (item.workspace, item.body.ticket_id)
         ticket = self._tickets.get(key)
         if ticket is None:
-            ticket = self._tickets[key] = Known(self._before.get(key), item.record.partition)
-        if not ticket.before and not ticket.opened and type(item.body) is not contract.TicketOpened:
+            before = self._before.rows.get(key)
+            ticket = self._tickets[key] = Known(before, item.record.partition, self._before.clocks.get(key))
+        if not ticket.before and not ticket.opened and type(item.body) not in self._opening:
             self._rejected.append(Rejected(item, f"ticket {item.body.ticket_id} was never opened"))
             return None
         return ticket
@@ -100,15 +131,20 @@ class Folding:
         try:
             columns = self._columns[type(fact)](fact, ticket)
             hour = hour_of(fact.at)
+            found = beside(item, ticket) if type(fact) in _BESIDE else _NOTHING_BESIDE
         except ValueError as error:  # a time that is none
             self._rejected.append(Rejected(item, str(error)))
             return
-        ticket.opened |= type(fact) is contract.TicketOpened
+        ticket.opened |= type(fact) in self._opening
         self.count(item)
-        if "occurrences" in columns:
+        if "occurrences" in columns and type(fact) is not contract.TicketRegistered:
             self._count_occurrences(item, ticket, columns, hour)
-        if type(fact) is not contract.OccurrencesCounted:
+        if type(fact) not in _NO_HISTORY:
             self._remember(item, ticket, columns)
+        if found is not _NOTHING_BESIDE:
+            self._besides.add(item, found)
+        if found.clock is not None:
+            ticket.take_clock(fact.clock)
         ticket.take(fact, columns)
 
     def _count_occurrences(self, item: Item, ticket: Known, columns: Columns, hour: str) -> None:
@@ -137,7 +173,7 @@ class Folding:
                 status,
                 columns.get("status", status),
                 getattr(fact, "actor", None) or None,
-                getattr(fact, "reason", None) or None,
+                getattr(fact, "reason", None) or getattr(fact, "remark", None) or None,
                 _encode_cause(fact.cause).decode(),
             )
         )
@@ -147,6 +183,7 @@ class Folding:
     def changes(self) -> Changes:
         opened: list[Row] = []
         changed: list[Row] = []
+        service: list[Row] = []
         search: list[Row] = []
         counts: Counter[Row] = Counter()
         for key, ticket in self._tickets.items():
@@ -159,16 +196,20 @@ class Folding:
                 opened.append(key + tuple(map(values.__getitem__, _OPENED_COLUMNS)))
             else:
                 changed.append(key + tuple(map(values.get, _CHANGED_COLUMNS)))
+                if not values.keys().isdisjoint(SERVICE_COLUMNS):
+                    service.append((*key, *map(ticket.get, SERVICE_COLUMNS), ticket.get("version")))
             _add_search(search, key, ticket)
-            _add_counts(counts, key[0], ticket)
+            add_counts(counts, key[0], ticket)
         return Changes(
             [
                 (rows.OPENED, opened),
                 (rows.CHANGED, changed),
+                (rows.SERVICE, service),
                 (rows.HISTORY, self._history),
                 (rows.OCCURRENCES, [(*key, *added) for key, added in self._hours.items()]),
                 (rows.SEARCH, search),
-                (rows.COUNTS, _count_rows(counts)),
+                (rows.COUNTS, count_rows(counts)),
+                *self._besides.rows(),
                 (rows.COUNTERS, self._counter_rows()),
             ],
             self._rejected,
@@ -179,10 +220,15 @@ class Folding:
             ("decisions", decision_labels(contract.DOMAIN, kind.__name__, rule), partition, number)
             for (kind, rule, partition), number in self._decisions.items()
         ]
-        return decisions + [(name, "{}", partition, number) for (name, partition), number in self._counters.items()]
+        named: list[Row] = [(name, "{}", partition, number) for (name, partition), number in self._counters.items()]
+        return decisions + named + self._besides.counters()
 
 
-_COUNTED_KINDS: Final = {"TicketOpened": "tickets_opened", "TicketReopened": "tickets_reopened"}
+_COUNTED_KINDS: Final = {
+    "TicketOpened": "tickets_opened",
+    "TicketReopened": "tickets_reopened",
+    "TicketRegistered": "tickets_reported",
+}
 
 
 def _add_search(search: list[Row], key: Key, ticket: Known) -> None:
@@ -198,20 +244,3 @@ def _same(ticket: Known, name: str) -> bool:
         return True
     new = ticket.changed[name]
     return bool((new[:SEARCHED_CHARACTERS] if name == "message" else new) == ticket.before[name])
-
-
-def _add_counts(counts: Counter[Row], workspace: str, ticket: Known) -> None:
-    before = tuple(ticket.before[name] for name in _COUNTED_BY) if ticket.before else None
-    after = tuple(map(ticket.get, _COUNTED_BY))
-    if before != after:
-        if before is not None:
-            counts[workspace, ticket.partition, before] -= 1
-        counts[workspace, ticket.partition, after] += 1
-
-
-def _count_rows(counts: Counter[Row]) -> list[Row]:
-    cells: Counter[Row] = Counter()
-    for (workspace, partition, (status, hidden, severity, workflow, source)), number in counts.items():
-        for dimension, value in (("", ""), ("workflow", workflow), ("source", source)):
-            cells[workspace, dimension, value, status, hidden, severity, partition] += number
-    return [(*key, number) for key, number in cells.items() if number]

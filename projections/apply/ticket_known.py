@@ -5,34 +5,61 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tocsin.events import sla
 from tocsin.events import tickets as contract
 from tocsin.projections.projection import Item
 
 Columns = dict[str, Any]
+ClockKey = tuple[str, int]
+"""Metric and cycle."""
+Clocks = dict[ClockKey, sla.Clock]
+_NO_CLOCKS: Final[Mapping[ClockKey, sla.Clock]] = {}
 
-# One event may cause several facts about a ticket (a window ends, then a command moves it), each type at most once.
-# Version and type together therefore tell a repeat, even when a torn transaction wrote it again at another offset.
-_BITS: Final = {
-    contract.TicketOpened: 1,
-    contract.OccurrencesCounted: 2,
-    contract.TicketReopened: 4,
-    contract.StatusChanged: 8,
-    contract.TicketHidden: 16,
-    contract.ReopenWindowEnded: 32,
-}
+
+def name_of(fact: Any) -> str:
+    """What tells a fact from the others of one event about one ticket.
+
+    One event may cause several (a window ends, two clocks stop, a command moves the ticket). Version and name together
+    therefore tell a repeat, even when a torn transaction wrote it again at another offset.
+    """
+    kind = type(fact)
+    if kind in _HOT:
+        return _HOT[kind]
+    name = kind.__name__
+    if isinstance(fact, sla.ClockFact):
+        # another threshold, or another reason for another goal
+        more = getattr(fact, "percent", "") or getattr(fact, "why", "")
+        return f"{name}:{fact.clock.metric}:{fact.clock.cycle}:{more}"
+    if kind is sla.Escalated:
+        told = fact.told
+        step = f"{told.reason}:{told.metric}:{told.cycle}:{told.step}:{told.loop}"
+        return f"{name}:{step}:{fact.level}:{fact.held_until}"
+    if kind is sla.EscalationStopped:
+        return f"{name}:{fact.metric}:{fact.cycle}"
+    return str(name)
+
+
+_HOT: Final = {kind: kind.__name__ for kind in (contract.TicketOpened, contract.OccurrencesCounted)}
 
 
 class Known:
     """One ticket while a batch is folded: its row before, and the columns that differ from it.
 
     pending: a count not taken in yet, since the next one would replace all it says.
+    clocks: all of them, where a fact about one comes.
     """
 
-    __slots__ = ("before", "changed", "latest", "opened", "partition", "pending")
+    __slots__ = ("before", "changed", "clocks", "latest", "opened", "partition", "pending")
 
-    def __init__(self, before: Mapping[str, Any] | None, partition: int) -> None:
+    def __init__(
+        self,
+        before: Mapping[str, Any] | None,
+        partition: int,
+        clocks: Mapping[ClockKey, sla.Clock] | None = None,
+    ) -> None:
         self.before: Mapping[str, Any] = {} if before is None else before
         self.changed: Columns = {}
+        self.clocks: Mapping[ClockKey, sla.Clock] = _NO_CLOCKS if clocks is None else clocks
         self.latest: contract.Latest | None = None
         self.opened = False
         self.partition = partition
@@ -47,12 +74,17 @@ class Known:
         version = self.get("version")
         if version is None or fact.version > version:
             return False
-        return fact.version < version or bool(self.get("version_facts") & _BITS[type(fact)])
+        return fact.version < version or name_of(fact) in self.get("version_facts").split()
 
-    def take(self, fact: contract.TicketFact, columns: Columns) -> None:
-        bits = self.get("version_facts") if self.get("version") == fact.version else 0
-        self.changed.update(columns, version=fact.version, version_facts=bits | _BITS[type(fact)])
+    def take(self, fact: Any, columns: Columns) -> None:
+        name = name_of(fact)
+        if self.get("version") == fact.version:
+            name = f"{self.get('version_facts')} {name}"
+        self.changed.update(columns, version=fact.version, version_facts=name)
         self.latest = getattr(fact, "latest", None) or self.latest
+
+    def take_clock(self, clock: sla.Clock) -> None:
+        self.clocks = {**self.clocks, (clock.metric, clock.cycle): clock}
 
     def finish(self) -> Columns:
         """All columns that differ, those of the latest occurrence among them."""

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
+from tocsin.events import sla
+from tocsin.projections.apply.ticket_alerts import CLOCK_COLUMNS, NotificationKey, Results, clock_of
+from tocsin.projections.apply.ticket_known import ClockKey
+from tocsin.projections.apply.ticket_service import SERVICE_COLUMNS
 from tocsin.projections.projection import Key
 from tocsin.projections.tables import (
     counters,
     document,
+    sla_clocks,
     ticket_counts,
     ticket_history,
     ticket_occurrences,
     ticket_search,
     tickets,
 )
+from tocsin.projections.tables.metadata import Instant
 from tocsin.projections.tables.ticket_search import SEARCHED_CHARACTERS
 from tocsin.projections.writes import Write, columns_of, insert
 
@@ -50,7 +56,7 @@ CHANGED: Final = Write(
         occurrences = coalesce(changed.occurrences, old.occurrences),
         deliveries = coalesce(changed.deliveries, old.deliveries),
         last_seen_at = coalesce(changed.last_seen_at, old.last_seen_at),
-        updated_at = coalesce(changed.updated_at, old.updated_at),
+        updated_at = greatest(old.updated_at, changed.updated_at),
         message = coalesce(changed.message, old.message),
         severity = coalesce(changed.severity, old.severity),
         source = coalesce(changed.source, old.source),
@@ -63,6 +69,16 @@ CHANGED: Final = Write(
     FROM {changed}
     WHERE old.workspace = changed.workspace AND old.ticket_id = changed.ticket_id AND old.version <= changed.version
     """,
+)
+
+# All of them at once, and only where a report, a clock or an escalation changed one.
+SERVICE: Final = Write(
+    "update service of tickets",
+    columns_of(tickets, *_KEY, *SERVICE_COLUMNS, "version"),
+    f"""
+    UPDATE tickets AS old SET {", ".join(f"{name} = changed.{name}" for name in SERVICE_COLUMNS)} FROM {{changed}}
+    WHERE old.workspace = changed.workspace AND old.ticket_id = changed.ticket_id AND old.version <= changed.version
+    """,  # noqa: S608 - constants
 )
 
 HISTORY: Final = insert(ticket_history, "DO NOTHING")
@@ -106,10 +122,40 @@ COUNTERS: Final = insert(counters, "(name, labels, partition) DO UPDATE SET valu
 _BEFORE: Final = f"""
 SELECT old.workspace, old.ticket_id, old.status, old.hidden, old.severity, old.source, old.workflow, old.identifier,
        left(old.message, {SEARCHED_CHARACTERS}) AS message, old.occurrences, old.deliveries,
-       old.version, old.version_facts
+       old.version, old.version_facts, old.priority, old.sla_state
   FROM unnest($1::text[], $2::text[]) AS wanted(workspace, ticket_id)
   JOIN tickets AS old ON old.workspace = wanted.workspace AND old.ticket_id = wanted.ticket_id
 """  # noqa: S608 - a constant
+
+
+def _read(table: Any, *names: str) -> str:
+    """Instants as facts have them: they can be compared with those, and written again."""
+    return ", ".join(
+        f"to_char(old.{name} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"') AS {name}"
+        if table.columns[name].type is Instant
+        else f"old.{name}"
+        for name in names
+    )
+
+
+_SERVICE_BEFORE: Final = f"""
+SELECT old.workspace, old.ticket_id, old.episode, {_read(tickets, *SERVICE_COLUMNS)}
+  FROM unnest($1::text[], $2::text[]) AS wanted(workspace, ticket_id)
+  JOIN tickets AS old ON old.workspace = wanted.workspace AND old.ticket_id = wanted.ticket_id
+"""  # noqa: S608
+
+_CLOCKS_BEFORE: Final = f"""
+SELECT {_read(sla_clocks, *CLOCK_COLUMNS)}
+  FROM unnest($1::text[], $2::text[]) AS wanted(workspace, ticket_id)
+  JOIN sla_clocks AS old ON old.workspace = wanted.workspace AND old.ticket_id = wanted.ticket_id
+"""  # noqa: S608
+
+_RESULTS_BEFORE: Final = """
+SELECT old.workspace, old.notification_id, old.result
+  FROM unnest($1::text[], $2::text[]) AS wanted(workspace, notification_id)
+  JOIN ticket_notifications AS old
+    ON old.workspace = wanted.workspace AND old.notification_id = wanted.notification_id
+"""
 
 _ROWS: Final = """
 SELECT old.* FROM unnest($1::text[], $2::text[]) AS wanted(workspace, ticket_id)
@@ -117,12 +163,43 @@ SELECT old.* FROM unnest($1::text[], $2::text[]) AS wanted(workspace, ticket_id)
 """
 
 
-async def rows_before(connection: Any, keys: Collection[Key]) -> dict[Key, Mapping[str, Any]]:
-    found = await connection.fetch(_BEFORE, [key[0] for key in keys], [key[1] for key in keys])
-    return {(row["workspace"], row["ticket_id"]): row for row in found}
+class Before(NamedTuple):
+    """What is stored of the tickets of a batch.
+
+    rows: of those in service (reports, clocks, escalation) with SERVICE_COLUMNS, of the others without.
+    clocks: all of those in service. results: of the messages whose end is told of.
+    """
+
+    rows: Mapping[Key, Mapping[str, Any]]
+    clocks: Mapping[Key, Mapping[ClockKey, sla.Clock]]
+    results: Results
+
+
+async def rows_before(
+    connection: Any, keys: Collection[Key], in_service: Collection[Key], notifications: Collection[NotificationKey]
+) -> Before:
+    """in_service: those of the keys that facts about reports, clocks or escalation are about."""
+    rows: dict[Key, Mapping[str, Any]] = await _by_key(connection, _BEFORE, keys)
+    clocks: dict[Key, dict[ClockKey, sla.Clock]] = {}
+    if in_service := [key for key in in_service if key in rows]:
+        for key, row in (await _by_key(connection, _SERVICE_BEFORE, in_service)).items():
+            rows[key] = {**rows[key], **row}
+        for row in await _fetch(connection, _CLOCKS_BEFORE, in_service):
+            of_ticket = clocks.setdefault((row["workspace"], row["ticket_id"]), {})
+            of_ticket[row["metric"], row["cycle"]] = clock_of(row)
+    found = await _fetch(connection, _RESULTS_BEFORE, notifications) if notifications else ()
+    return Before(rows, clocks, {(row["workspace"], row["notification_id"]): row["result"] for row in found})
+
+
+async def _by_key(connection: Any, statement: str, keys: Collection[Key]) -> dict[Key, Mapping[str, Any]]:
+    return {(row["workspace"], row["ticket_id"]): row for row in await _fetch(connection, statement, keys)}
+
+
+async def _fetch(connection: Any, statement: str, keys: Collection[Key]) -> Any:
+    return await connection.fetch(statement, [key[0] for key in keys], [key[1] for key in keys])
 
 
 async def documents(connection: Any, keys: Collection[Key]) -> dict[Key, str]:
     """The tickets as clients see them, JSON; unknown ids are left out."""
-    found = await connection.fetch(_ROWS, [key[0] for key in keys], [key[1] for key in keys])
+    found = await _fetch(connection, _ROWS, keys)
     return {(row["workspace"], row["ticket_id"]): orjson.dumps(document(row)).decode() for row in found}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from tocsin.events import sla
 from tocsin.events import tickets as contract
 from tocsin.events.topics import facts_topic
 from tocsin.events.vocabulary import UNRESOLVED
+from tocsin.projections.apply import ticket_service
 from tocsin.projections.apply.facts import decoder, instant
 from tocsin.projections.apply.ticket_folding import Folding
 from tocsin.projections.apply.ticket_known import Columns, Known
-from tocsin.projections.apply.ticket_rows import documents, rows_before
+from tocsin.projections.apply.ticket_rows import Before, documents, rows_before
 from tocsin.projections.projection import Changes, Item, Key, Projection
 
 
@@ -22,18 +24,28 @@ def key_of(item: Item) -> Key | None:
     return None
 
 
-async def read(connection: Any, items: Sequence[Item]) -> dict[Key, Mapping[str, Any]]:
-    return await rows_before(connection, {key for item in items if (key := key_of(item)) is not None})
+async def read(connection: Any, items: Sequence[Item]) -> Before:
+    keys: set[Key] = set()
+    in_service: set[Key] = set()
+    notifications = set()
+    for item in items:
+        if (key := key_of(item)) is not None:
+            keys.add(key)
+            if type(item.body) in ticket_service.COLUMNS:
+                in_service.add(key)
+        elif type(item.body) is sla.NotificationRecorded:
+            notifications.add((item.workspace, item.body.notification_id))
+    return await rows_before(connection, keys, in_service, notifications)
 
 
-def apply(items: Sequence[Item], before: Mapping[Key, Mapping[str, Any]]) -> Changes:
+def apply(items: Sequence[Item], before: Before) -> Changes:
     """The rows after these facts, in their order. A fact about an unknown ticket is rejected, a repeat is nothing."""
-    folding = Folding(before, _COLUMNS)
+    folding = Folding(before, _COLUMNS, _OPENING)
     for item in items:
         if type(item.body) in _COLUMNS:
             folding.add(item)
         else:
-            folding.count(item)
+            folding.add_other(item)
     return folding.changes()
 
 
@@ -62,6 +74,8 @@ def _opened(fact: contract.TicketOpened, _ticket: Known) -> Columns:
         "updated_at": at,
         "resolved_at": None,
         "reopen_until": None,
+        **ticket_service.NO_SERVICE,
+        "priority": fact.priority,
     }
 
 
@@ -114,7 +128,9 @@ _COLUMNS: Final[Mapping[type[Any], Callable[[Any, Known], Columns]]] = {
     contract.StatusChanged: _status_changed,
     contract.TicketHidden: _hidden,
     contract.ReopenWindowEnded: _window_ended,
+    **ticket_service.COLUMNS,
 }
+_OPENING: Final = frozenset({contract.TicketOpened, contract.TicketRegistered})
 
 TICKETS: Final = Projection(
     contract.DOMAIN,

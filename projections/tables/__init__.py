@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tocsin.projections.tables.administration import (
     api_keys,
+    aws_keys,
     outcomes,
     projection_errors,
     signing_secrets,
@@ -26,8 +27,13 @@ from tocsin.projections.tables.metadata import ADMINISTRATION, READ_MODEL, metad
 from tocsin.projections.tables.offsets import projection_offsets
 from tocsin.projections.tables.payloads import payloads
 from tocsin.projections.tables.silences import silence_document, silences
+from tocsin.projections.tables.sla_alerts import sla_alert_document, sla_alerts
+from tocsin.projections.tables.sla_clocks import sla_clocks
+from tocsin.projections.tables.sla_policies import sla_policies, sla_policy_activations
+from tocsin.projections.tables.tasks import poll_document, task_document, task_polls, tasks
 from tocsin.projections.tables.ticket_counts import ticket_counts
 from tocsin.projections.tables.ticket_history import ticket_history
+from tocsin.projections.tables.ticket_notifications import notification_document, ticket_notifications
 from tocsin.projections.tables.ticket_occurrences import ticket_occurrences
 from tocsin.projections.tables.ticket_search import ticket_search
 from tocsin.projections.tables.tickets import document, tickets
@@ -42,6 +48,7 @@ __all__ = [
     "alert_history",
     "alerts",
     "api_keys",
+    "aws_keys",
     "counters",
     "document",
     "incident_actions",
@@ -55,18 +62,29 @@ __all__ = [
     "job_specs",
     "jobs",
     "metadata",
+    "notification_document",
     "outcomes",
     "payloads",
+    "poll_document",
     "projection_errors",
     "projection_offsets",
     "signing_secrets",
     "silence_document",
     "silences",
+    "sla_alert_document",
+    "sla_alerts",
+    "sla_clocks",
+    "sla_policies",
+    "sla_policy_activations",
     "slot_document",
     "sources_secrets",
     "stream_tokens",
+    "task_document",
+    "task_polls",
+    "tasks",
     "ticket_counts",
     "ticket_history",
+    "ticket_notifications",
     "ticket_occurrences",
     "ticket_search",
     "tickets",

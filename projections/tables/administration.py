@@ -62,6 +62,19 @@ signing_secrets: Final = Table(
     schema=ADMINISTRATION,
 )
 
+aws_keys: Final = Table(
+    "aws_keys",
+    metadata,
+    Column("access_key_id", Text, primary_key=True),
+    Column("workspace", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("encrypted", LargeBinary, nullable=False, comment="Fernet, by a key of TOCSIN_ENCRYPTION_KEYS"),
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+    schema=ADMINISTRATION,
+)
+
 stream_tokens: Final = Table(
     "stream_tokens",
     metadata,

@@ -1,7 +1,8 @@
 """How many tickets there are, kept while projecting, so that the total of a list is one sum over a few rows.
 
-Each ticket is counted once for the whole workspace (dimension ``''``), once under its workflow and once under its
-source. One row per partition of the facts, so that two projectors never wait for one row; a row at zero is removed.
+Each ticket is counted once for the whole workspace (dimension ``''``) and once under its value of each of DIMENSIONS
+(empty: it has none). One row per partition of the facts, so that two projectors never wait for one row; a row at zero
+is removed.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from sqlalchemy import BigInteger, Boolean, Column, Integer, Table, Text
 
 from tocsin.projections.tables.metadata import READ_MODEL, metadata
 
+DIMENSIONS: Final = ("workflow", "source", "priority", "sla_state")
+
 ticket_counts: Final = Table(
     "ticket_counts",
     metadata,
     Column("workspace", Text, primary_key=True),
-    Column("dimension", Text, primary_key=True, comment="'', 'workflow' or 'source'"),
+    Column("dimension", Text, primary_key=True, comment="'', or the column that is counted"),
     Column("value", Text, primary_key=True),
     Column("status", Text, primary_key=True),
     Column("hidden", Boolean, primary_key=True),

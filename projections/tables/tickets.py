@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import orjson
 from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, SmallInteger, Table, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from tocsin.events.times import rfc3339, round_down_ms
 from tocsin.projections.tables.metadata import READ_MODEL, Instant, VerbatimJson, metadata
@@ -16,6 +17,8 @@ SEVERITY_RANK: Final = "CASE severity WHEN 'critical' THEN 4 WHEN 'error' THEN 3
 # To sort by update time an index is needed, and an index on the time itself would make every update of a ticket
 # touch every index. The second it falls into changes once a second at most; ties are sorted while reading.
 _UPDATED_SECOND: Final = "date_bin('1 second', updated_at, '2000-01-01 00:00:00+00')"
+NEXT_DUE_ORDER: Final = "coalesce(next_due_at, '9999-12-31 00:00:00+00'::timestamptz)"
+"""Tickets of which nothing falls due come last."""
 
 tickets: Final = Table(
     "tickets",
@@ -47,7 +50,19 @@ tickets: Final = Table(
     Column("resolved_at", Instant),
     Column("reopen_until", Instant),
     Column("version", BigInteger, nullable=False, comment="offset of the event that changed it last"),
-    Column("version_facts", SmallInteger, nullable=False, comment="bits of the facts applied at this version"),
+    Column("version_facts", Text, nullable=False, comment="names of the facts applied at this version"),
+    Column("priority", Text, nullable=False),
+    Column("customer_tier", Text, nullable=False, server_default=text("'default'")),
+    *(Column(name, Text, nullable=False, server_default=text("''")) for name in ("title", "url")),
+    *(Column(name, Text, nullable=False, server_default=text("''")) for name in ("assignee", "requester")),
+    Column("tags", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("source_updated_at", Instant, comment="updated_at of the last report that counted"),
+    Column("escalation_level", Integer, nullable=False, server_default=text("0")),
+    Column("sla_state", Text, comment="null: it has no clocks"),
+    Column("next_due_at", Instant, comment="earliest due time of clocks in progress that is still to come"),
+    Column("next_due_order", Instant, Computed(NEXT_DUE_ORDER, persisted=True), nullable=False),
+    Column("acknowledged_at", Instant),
+    Column("snoozed_until", Instant),
     # what is included lets totals and deep offsets be answered without visiting the rows
     Index(None, "workspace", "created_at", "ticket_id", postgresql_include=["hidden", "status", "severity_rank"]),
     Index(None, "workspace", "updated_second", postgresql_include=["hidden"]),
@@ -56,6 +71,18 @@ tickets: Final = Table(
     Index(None, "workspace", "workflow", "created_at", "ticket_id", postgresql_include=["hidden", "status"]),
     Index(None, "workspace", "source", "created_at", "ticket_id", postgresql_include=["hidden", "status"]),
     Index(None, "workspace", "identifier"),
+    Index(None, "workspace", "next_due_order", "ticket_id", postgresql_include=["hidden", "status"]),
+    # partial: most failures are in none of them
+    Index(
+        None,
+        *("workspace", "sla_state", "next_due_order", "ticket_id"),
+        postgresql_include=["hidden", "status"],
+        postgresql_where=text("sla_state IS NOT NULL"),
+    ),
+    Index(None, "workspace", "escalation_level", postgresql_where=text("escalation_level > 0")),
+    Index(None, "workspace", "customer_tier", postgresql_where=text("customer_tier <> 'default'")),
+    Index(None, "workspace", "assignee", postgresql_where=text("assignee <> ''")),
+    Index(None, "tags", postgresql_using="gin", postgresql_where=text("tags <> '[]'::jsonb")),
     schema=READ_MODEL,
     # room on the page for the next version of a row
     postgresql_with={"fillfactor": 80},
@@ -72,7 +99,7 @@ def document(row: Mapping[Any, Any], context: str | None = None) -> dict[str, An
     return {
         "id": row["ticket_id"],
         "workspace": row["workspace"],
-        "workflow": row["workflow"],
+        "workflow": row["workflow"] or None,
         "identifier": row["identifier"],
         "identity_reason": row["identity_reason"],
         "status": row["status"],
@@ -96,7 +123,24 @@ def document(row: Mapping[Any, Any], context: str | None = None) -> dict[str, An
         "updatedAt": updated_at,
         "resolved_at": instant(row["resolved_at"]),
         "reopen_until": instant(row["reopen_until"]),
+        **_service_level(row),
         "version": row["version"],
+    }
+
+
+def _service_level(row: Mapping[Any, Any]) -> dict[str, Any]:
+    tags = row["tags"]
+    return {
+        "priority": row["priority"],
+        "customer_tier": row["customer_tier"],
+        **{name: row[name] or None for name in ("title", "url", "assignee", "requester")},
+        "tags": orjson.Fragment(tags) if isinstance(tags, str) else tags,
+        "source_updated_at": instant(row["source_updated_at"]),
+        "escalation_level": row["escalation_level"],
+        "sla_state": row["sla_state"],
+        "next_due_at": instant(row["next_due_at"]),
+        "acknowledged_at": instant(row["acknowledged_at"]),
+        "snoozed_until": instant(row["snoozed_until"]),
     }
 
 

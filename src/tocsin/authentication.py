@@ -118,10 +118,14 @@ class Authenticator:
         matches = hmac.compare_digest(digest, key.digest if key else bytes(32))
         return key if key and matches and key.live(datetime.now(UTC)) else None
 
+    async def guessed(self, connection: Connection) -> bool:
+        """Counts an attempt with a wrong key; whether the address has made too many."""
+        return not await self._failures.hit(self._limit, "bad-key", _counted_as(client_address(connection)))
+
     async def refused(self, connection: Connection, detail: str) -> Problem:
         """401, or 429 once the address has failed too often. Counts this attempt."""
         address = _counted_as(client_address(connection))
-        if await self._failures.hit(self._limit, "bad-key", address):
+        if not await self.guessed(connection):
             return _unauthenticated(detail)
         window = await self._failures.get_window_stats(self._limit, "bad-key", address)
         seconds = max(1, math.ceil(window.reset_time - time.time()))

@@ -7,7 +7,8 @@ DSNs have the form ``postgresql://user:password@host/name`` or, for a socket dir
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,16 +55,26 @@ async def pool(dsn: str, *, application: str, size: int = 10) -> asyncpg.Pool[An
 
 @dataclass(frozen=True, slots=True)
 class PromptPool:
-    """Single rows from a pool. A connection that did not answer in time is cut: giving it back would take as long
+    """Rows from a pool. A connection that did not answer in time is cut: giving it back would take as long
     again, since the pool then waits for it once more."""
 
     pool: asyncpg.Pool[Any]
 
     async def fetchrow(self, query: str, *arguments: Any) -> Any:
         """The row or None. Raises TimeoutError and database errors."""
+        async with self._connection() as connection:
+            return await connection.fetchrow(query, *arguments)
+
+    async def fetch(self, query: str, *arguments: Any) -> Any:
+        """All rows. Raises TimeoutError and database errors."""
+        async with self._connection() as connection:
+            return await connection.fetch(query, *arguments)
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
         async with self.pool.acquire() as connection:
             try:
-                return await connection.fetchrow(query, *arguments)
+                yield connection
             except TimeoutError:
                 connection.terminate()
                 raise

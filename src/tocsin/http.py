@@ -11,7 +11,7 @@ import uvloop
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tocsin import authentication, database, keys, log, metrics, outcomes, source_secrets
+from tocsin import authentication, aws_keys, database, keys, log, metrics, outcomes, source_secrets
 from tocsin.api import app as stage_api
 from tocsin.api import health
 from tocsin.api.app import Api
@@ -109,13 +109,16 @@ def _listening(
         channels[outcomes.CHANNEL] = entrance.outcomes.notified
         if entrance.secrets is not None:
             channels[source_secrets.CHANNEL] = entrance.secrets.changed
+        if entrance.aws_keys is not None:
+            channels[aws_keys.CHANNEL] = entrance.aws_keys.changed
 
     def connected() -> None:
         ring.changed()
         if entrance is not None:
             entrance.outcomes.wake_all()
-            if entrance.secrets is not None:
-                entrance.secrets.changed()
+            for ring_of_secrets in (entrance.secrets, entrance.aws_keys):
+                if ring_of_secrets is not None:
+                    ring_of_secrets.changed()
 
     return database.listen(configuration.database, channels, connected, application=role)
 

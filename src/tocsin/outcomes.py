@@ -6,7 +6,7 @@ read models, so whoever sees the outcome also sees its effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple, Protocol
@@ -49,17 +49,31 @@ class Queryable(Protocol):
     async def fetchrow(self, query: str, *arguments: Any) -> Any: ...
 
 
-_FIND: Final = """
+class QueryableAll(Protocol):
+    """The same for many rows."""
+
+    async def fetch(self, query: str, *arguments: Any) -> Any: ...
+
+
+_SELECT: Final = """
 SELECT workspace, event_id, fact_type, subject_id, request_digest, fact::text, document::text, decided_at
-  FROM tocsin.outcomes WHERE workspace = $1 AND event_id = $2
-"""
+  FROM tocsin.outcomes WHERE workspace = $1 AND event_id ="""
+_FIND: Final = f"{_SELECT} $2"
+_FIND_ALL: Final = f"{_SELECT} ANY ($2::text[])"
 
 
 async def find(connection: Queryable, workspace: str, event_id: str) -> Outcome | None:
     """The outcome of one request, or None while it is undecided or not projected yet."""
     row = await connection.fetchrow(_FIND, workspace, event_id)
-    if row is None:
-        return None
+    return None if row is None else _outcome(row)
+
+
+async def find_all(connection: QueryableAll, workspace: str, event_ids: Sequence[str]) -> dict[str, Outcome]:
+    """The outcomes that are there, by event id."""
+    return {row["event_id"]: _outcome(row) for row in await connection.fetch(_FIND_ALL, workspace, event_ids)}
+
+
+def _outcome(row: Any) -> Outcome:
     document = row["document"]
     return Outcome(
         row["workspace"],
@@ -134,8 +148,8 @@ def _answer_document(outcome: Outcome) -> Answered:
 
 
 def _bare(outcome: Outcome) -> bytes:
-    """The fact itself; of a job only the id, since its spec has encrypted values that are never shown."""
-    if outcome.fact_type.startswith("tocsin.jobs."):
+    """The fact itself; of jobs and tasks only the id, since they have encrypted values that are never shown."""
+    if outcome.fact_type.startswith(("tocsin.jobs.", "tocsin.tasks.")):
         return msgspec.json.encode({"id": outcome.subject_id})
     return outcome.fact
 
@@ -158,6 +172,10 @@ def _answer_adopted(outcome: Outcome) -> Answered:
 
 def _answer_job(outcome: Outcome) -> Answered:
     return _created(outcome, f"/v1/jobs/{msgspec.json.decode(outcome.fact, type=_OfJob).job_id}")
+
+
+def _answer_task(outcome: Outcome) -> Answered:
+    return _created(outcome, f"/v1/tasks/{outcome.subject_id}")
 
 
 def _answer_run(outcome: Outcome) -> Answered:
@@ -194,6 +212,9 @@ _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
     "resolved": (409, "resolved", "The ticket is resolved"),
     "past": (422, "past", "The time has passed"),
     "no_ladder": (409, "no-ladder", "No escalation ladder governs the ticket"),
+    "settled": (409, "settled", "The task was settled"),
+    "registered_otherwise": (409, "registered-otherwise", "The token was registered with another body"),
+    "nothing_to_poll": (409, "nothing-to-poll", "The task names nobody to ask"),
 }
 
 
@@ -222,6 +243,7 @@ _ANSWERS: Final[Mapping[str, Callable[[Outcome], Answered]]] = {
     "SilenceEnded": _answer_nothing,
     "AlertsAdopted": _answer_adopted,
     "JobCreated": _answer_job,
+    "TaskRegistered": _answer_task,
     "RunStarted": _answer_run,
     "JobDeleted": _answer_nothing,
 }

@@ -154,7 +154,9 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
 
 
 async def _on_unhandled(request: Request, error: Exception) -> Response:
-    log.error("request failed", path=request.url.path, exc_info=error)
+    route = request.scope.get("route")
+    # the template of a path, since a path may itself be a secret
+    log.error("request failed", path=getattr(route, "path", request.url.path), exc_info=error)
     return response(internal())
 
 

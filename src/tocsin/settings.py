@@ -66,6 +66,12 @@ class Settings(BaseSettings):
     # what may be reached besides public hosts
     egress_allow: CommaList = Field((), alias="TOCSIN_EGRESS_ALLOW", description="host|CIDR[:port|:low-high]")
 
+    # AWS, where tasks have tokens of Step Functions or are polled by Lambda functions; credentials as boto3 finds them
+    aws_endpoint_url_stepfunctions: str = Field("", description="empty = AWS itself")
+    aws_endpoint_url_lambda: str = Field("", description="empty = AWS itself")
+    poll_lambdas: CommaList = Field((), alias="TOCSIN_POLL_LAMBDAS", description="functions that tasks may invoke")
+    aws_repeat_settlements: bool = Field(False, alias="TOCSIN_AWS_REPEAT_SETTLEMENTS")
+
     # policies
     tickets_config_path: Path = Path("deploy/tickets.yaml")
     grouping_config_path: Path = Path("deploy/grouping.yaml")
@@ -89,7 +95,7 @@ class Settings(BaseSettings):
     log_level: str = Field("INFO", alias="TOCSIN_LOG_LEVEL")
     log_dir: Path | None = Field(None, alias="TOCSIN_LOG_DIR", description="log files instead of stdout, rotated")
 
-    @field_validator("open_sources", "sns_topic_arns", "egress_allow", "allowed_origins", mode="before")
+    @field_validator("open_sources", "sns_topic_arns", "egress_allow", "poll_lambdas", "allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

@@ -73,6 +73,7 @@ def _cancelled(state: DeliveryState | None, received: Received, policy: Deliveri
 
 _DECISIONS: Final[dict[type, Callable[[DeliveryState | None, Received, DeliveriesPolicy], Sequence[Fact]]]] = {
     contract.DeliveryRequested: _requested,
+    contract.AttemptBegun: delivery_attempts.begun,
     contract.AttemptFinished: delivery_attempts.finished,
     contract.CancelDelivery: _cancelled,
 }

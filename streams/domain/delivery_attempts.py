@@ -12,8 +12,25 @@ from tocsin.events.vocabulary import RunResult
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.delivery_outcome import ErrorClass, Outcome, outcome
 from tocsin.streams.domain.delivery_policy import DeliveriesPolicy
-from tocsin.streams.domain.delivery_retry import retry_in_ms
-from tocsin.streams.domain.delivery_state import DeliveryState
+from tocsin.streams.domain.delivery_retry import RetryPolicy, retry_in_ms
+from tocsin.streams.domain.delivery_state import UNANSWERED, DeliveryState
+
+
+def begun(state: DeliveryState | None, received: Received, policy: DeliveriesPolicy) -> Sequence[Fact]:
+    """Before an attempt whose repetition would be refused. One that was noted before was cut, or is made twice."""
+    event: contract.AttemptBegun = received.event
+    if state is None or event.attempt != state.attempt:
+        return ()
+    noted = contract.AttemptNoted(
+        entity=received.entity,
+        at=received.at,
+        cause=received.cause("begins" if not state.begun else "begins_again"),
+        delivery_id=state.delivery_id,
+        origin=state.origin,
+        attempt=event.attempt,
+        begun=state.begun + 1,
+    )
+    return (noted,)
 
 
 def finished(state: DeliveryState | None, received: Received, policy: DeliveriesPolicy) -> Sequence[Fact]:
@@ -35,7 +52,8 @@ def finished(state: DeliveryState | None, received: Received, policy: Deliveries
 def retry_in(state: DeliveryState, event: contract.AttemptFinished, policy: DeliveriesPolicy) -> int | None:
     """Milliseconds from the end of this attempt to the next one; None when it was the last."""
     attempt_id = f"{state.origin.run_id}:{event.attempt}"
-    return retry_in_ms(event.attempt, attempt_id, event.retry_after, policy.retries(state.max_attempts))
+    delays = state.request.retry_delays_ms or policy.retry_delays_ms
+    return retry_in_ms(event.attempt, attempt_id, event.retry_after, RetryPolicy(state.max_attempts, delays))
 
 
 def _error(text: str) -> ErrorClass | None:
@@ -80,6 +98,7 @@ def _recorded(state: DeliveryState, received: Received, found: Outcome, verdict:
         body_cut=event.body_cut,
         address=event.address,
         next_attempt_at=next_at,
+        code=event.code,
     )
 
 
@@ -98,4 +117,7 @@ def _ended(state: DeliveryState, received: Received, found: Outcome, result: Run
         status=event.status,
         error="" if result == "succeeded" else event.error or found.reason,
         detail=event.detail,
+        code=event.code,
+        answer=event.answer,
+        uncertain=state.may_have_arrived or event.error == UNANSWERED,
     )

@@ -16,6 +16,9 @@ ErrorClass = Literal[
     "redirect",  # 3xx; never followed
     "refused_by_egress_policy",  # nothing was dialled
     "request",  # what was to be sent cannot be
+    "aws_unavailable",  # AWS could not be reached, or said that it did nothing
+    "aws_unanswered",  # AWS may have done it: no answer, or one that says nothing about that
+    "aws_refused",  # AWS will never do it
 ]
 ERRORS: Final[tuple[ErrorClass, ...]] = get_args(ErrorClass)
 
@@ -24,7 +27,7 @@ Verdict = Literal["succeeded", "retry", "failed", "gone"]
 
 RETRIED_STATUSES: Final = frozenset({408, 425, 429})
 """Besides every 5xx."""
-_FINAL_ERRORS: Final = frozenset[ErrorClass]({"refused_by_egress_policy", "request", "redirect"})
+_FINAL_ERRORS: Final = frozenset[ErrorClass]({"refused_by_egress_policy", "request", "redirect", "aws_refused"})
 _GONE: Final = 410
 
 

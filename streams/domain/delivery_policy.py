@@ -15,12 +15,9 @@ class DeliveriesPolicy(msgspec.Struct, frozen=True):
 
     retry_delays_ms: tuple[int, ...] = DEFAULT_DELAYS_MS
 
-    def retries(self, max_attempts: int) -> RetryPolicy:
-        return RetryPolicy(max_attempts, self.retry_delays_ms)
-
 
 def policy_of(body: Mapping[str, Any]) -> DeliveriesPolicy:
     """Raises ValueError for delays that cannot be."""
     policy = msgspec.convert(body, DeliveriesPolicy)
-    policy.retries(1)
+    RetryPolicy(1, policy.retry_delays_ms)
     return policy

@@ -84,7 +84,7 @@ class Sender:
 
         may_dial: asked right before each address is dialled. Raises NotNow when it says no.
         """
-        began, seen = time.perf_counter(), _Seen(may_dial)
+        began, seen = time.perf_counter(), _Seen(may_dial, request.most_bytes)
         try:
             async with asyncio.timeout(self._total):
                 await self._attempt(request, seen)
@@ -167,8 +167,9 @@ class Sender:
 class _Seen:
     """What is known of the answer so far, kept when the rest fails."""
 
-    def __init__(self, may_dial: Callable[[], bool]) -> None:
+    def __init__(self, may_dial: Callable[[], bool], most_bytes: int) -> None:
         self.may_dial = may_dial
+        self._most_bytes = most_bytes
         self.address: str | None = None
         self._status: int | None = None
         self._headers: tuple[tuple[str, str], ...] = ()
@@ -181,7 +182,7 @@ class _Seen:
         self._status = response.status
         self._headers = answer.kept_headers(response.raw_headers)
         self._retry_after = response.headers.get("Retry-After", "")
-        self._capture = Capture(response.headers.get("Content-Encoding", ""), _charset(response))
+        self._capture = Capture(response.headers.get("Content-Encoding", ""), _charset(response), self._most_bytes)
         if 300 <= response.status < 400:
             self.failed("redirect", "redirects are not followed")
         async for chunk in response.content.iter_any():

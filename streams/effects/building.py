@@ -8,8 +8,11 @@ from typing import Protocol
 from tocsin import channels, secret_headers
 from tocsin.egress.refusal import Refused
 from tocsin.encryption import CannotDecrypt, Cipher
+from tocsin.events.deliveries import AwsTask
 from tocsin.events.times import unix_ms
 from tocsin.streams.domain.delivery_state import DeliveryState
+from tocsin.streams.domain.poll_answer import MAX_ANSWER_BYTES
+from tocsin.streams.effects.capture import LIMIT
 from tocsin.streams.effects.headers import Attempt, complete
 from tocsin.streams.effects.request import OutgoingRequest
 
@@ -61,10 +64,19 @@ class Builder:
             body,
             workspace,
             headers,
+            method=asked.method,
             by_operator=asked.by_operator,
             # only the installation's own keys seal, and only what the operator configured
             trusted=asked.by_operator and secret_headers.is_sealed(asked.url),
+            most_bytes=LIMIT if asked.reading is None else MAX_ANSWER_BYTES,
         )
+
+    def token(self, told: AwsTask) -> str:
+        """Raises Unsendable."""
+        try:
+            return secret_headers.opened(told.token, self._cipher)
+        except CannotDecrypt:
+            raise Unsendable("The task token cannot be decrypted with the keys of this installation") from None
 
     def _opened(self, url: str) -> str:
         try:

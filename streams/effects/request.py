@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tocsin.streams.domain.delivery_outcome import ErrorClass
+from tocsin.streams.effects.capture import LIMIT
 
 Method = Literal["POST", "GET"]
 
@@ -17,6 +18,7 @@ class OutgoingRequest:
 
     ``trusted``: provably so; exactly its scheme, host and port may then be reached wherever they are.
     ``workspace``: who it is for; name lookups are shared out by it. The URL may be a secret, as Slack's are.
+    ``most_bytes``: of the answer that are kept.
     """
 
     url: str = field(repr=False)
@@ -26,14 +28,16 @@ class OutgoingRequest:
     method: Method = "POST"
     by_operator: bool = False
     trusted: bool = False
+    most_bytes: int = LIMIT
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
     """``started_at``: Unix ms by the caller's clock. ``detail``: a sentence when there is an error.
 
-    ``status``: of the answer, also of one that broke off later. ``body``: its first 16 KiB as text that PostgreSQL can
-    keep. ``headers``: the answer's, without secrets. ``retry_after``: seconds. ``address``: the one dialled.
+    ``status``: of the answer, also of one that broke off later. ``body``: its beginning as text that PostgreSQL can
+    keep. ``headers``: the answer's, without secrets. ``retry_after``: seconds. ``address``: the one dialled. ``code``:
+    AWS's error.
     """
 
     started_at: int
@@ -46,3 +50,4 @@ class AttemptResult:
     headers: tuple[tuple[str, str], ...] = ()
     retry_after: int | None = None
     address: str | None = None
+    code: str = ""

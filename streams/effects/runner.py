@@ -15,25 +15,24 @@ import structlog
 
 from tocsin.events.deliveries import AttemptFinished
 from tocsin.events.identity import entity_of_numbered
-from tocsin.events.times import rfc3339
 from tocsin.streams.domain.delivery_outcome import outcome
 from tocsin.streams.domain.delivery_state import DeliveryState
 from tocsin.streams.effects import metrics
-from tocsin.streams.effects.attempt import NotNow, Sender
+from tocsin.streams.effects.attempt import NotNow
 from tocsin.streams.effects.breaker import Breakers
-from tocsin.streams.effects.building import Builder, Unsendable
 from tocsin.streams.effects.fair_queue import Limits, Place
-from tocsin.streams.effects.outbox import Outbox
+from tocsin.streams.effects.making import Owner, Tools, make
 from tocsin.streams.effects.pacing import Pace, pace
 from tocsin.streams.effects.payloads import NotYet
 from tocsin.streams.effects.pool import Delivery, DeliveryPool, SetAlarm
-from tocsin.streams.effects.request import AttemptResult
 from tocsin.streams.runtime.ownership import OwnedPartition
 
 AT_ONCE: Final = 500  # states taken up before others get their turn
-LOOK_AGAIN_SECONDS: Final = 0.05
+NOT_OF_THE_ENDPOINT: Final = ("request", "refused_by_egress_policy", "aws_refused")
 NOT_NOW_MS: Final = 100
+FIRST_NOT_YET_MS: Final = 50
 NOT_YET_MS: Final = 2_000
+_DOUBLINGS: Final = 6
 UNFORESEEN_MS: Final = 5_000
 TOO_MANY: Final = 429
 LONGEST_HOLD_MS: Final = 600_000
@@ -46,22 +45,13 @@ log = structlog.get_logger(__name__)
 class _Open:
     """An owned partition. ``submitted``: by key, the number of the attempt and its id in the pool.
 
-    told: of whom it was logged that they wait for something.
+    waited: how often each had to wait for what it is to send.
     """
 
     partition: OwnedPartition
     submitted: dict[bytes, tuple[int, str]] = field(default_factory=dict)
-    told: set[bytes] = field(default_factory=set)
+    waited: dict[bytes, int] = field(default_factory=dict)
     loading: asyncio.Task[None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What an attempt is made with."""
-
-    sender: Sender
-    builder: Builder
-    outbox: Outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +129,7 @@ class Runner:
             self._drop(opened, key)
 
     def _drop(self, opened: _Open, key: bytes) -> None:
-        opened.told.discard(key)
+        opened.waited.pop(key, None)
         if submitted := opened.submitted.pop(key, None):
             self._pool.discard(submitted[1])
 
@@ -174,18 +164,21 @@ class Runner:
     async def _admitted(self, opened: _Open, key: bytes, state: DeliveryState, turn: _Turn) -> tuple[int, str] | None:
         """When to come again and why; None when the attempt was made and told."""
         tools = await asyncio.shield(self._equipment())
-        while not self._may_act(opened.partition):  # noqa: ASYNC110 - a heartbeat in another thread, so no event
-            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+        owner = Owner(
+            key,
+            opened.partition.number,
+            self._clock,
+            lambda: self._may_act(opened.partition),
+            lambda: self._pool.dialled(turn.pool_id),
+        )
+        await owner.acting()
         if (later := self._breakers.admit(turn.place, self._clock())) is not None:
             return later, "breaker_open"
         event: AttemptFinished | None = None
         try:
-            event = await self._attempt(tools, opened, state, turn)
+            event = await make(tools, state, owner)
         except NotYet as reason:
-            if key not in opened.told:
-                opened.told.add(key)
-                log.warning("an attempt waits for what it is to send", delivery=state.delivery_id, reason=str(reason))
-            return self._clock() + NOT_YET_MS, str(reason)
+            return self._clock() + _wait_more(opened, key, state, reason), str(reason)
         except NotNow:
             return self._clock() + NOT_NOW_MS, "not_owner"
         finally:
@@ -195,21 +188,9 @@ class Runner:
         await tools.outbox.finished(key, opened.partition.number, event)
         return None
 
-    async def _attempt(self, tools: Tools, opened: _Open, state: DeliveryState, turn: _Turn) -> AttemptFinished:
-        """Raises NotYet, NotNow."""
-        body = await tools.builder.body(state)
-        started_at = self._clock()
-        try:
-            request = tools.builder.request(state, turn.place.workspace, body, started_at)
-        except Unsendable as error:
-            return _event(state, AttemptResult(started_at, 0, None, "request", str(error)))
-        self._pool.dialled(turn.pool_id)
-        result = await tools.sender.send(request, started_at, lambda: self._may_act(opened.partition))
-        return _event(state, result)
-
     def _judge(self, place: Place, state: DeliveryState, event: AttemptFinished) -> None:
         """Only what the endpoint has to answer for counts for its breaker. A 429 holds back its whole line."""
-        if event.error in ("request", "refused_by_egress_policy"):
+        if event.error in NOT_OF_THE_ENDPOINT:
             self._breakers.abandon(place)
             return
         error: Any = event.error or None
@@ -227,21 +208,15 @@ class Runner:
         return self._tools
 
 
+def _wait_more(opened: _Open, key: bytes, state: DeliveryState, reason: NotYet) -> int:
+    """Milliseconds: a body is usually projected a moment after it was accepted, so it is looked for soon at first."""
+    before = opened.waited.get(key, 0)
+    opened.waited[key] = before + 1
+    wait = FIRST_NOT_YET_MS << before if before < _DOUBLINGS else NOT_YET_MS
+    if before == _DOUBLINGS:
+        log.warning("an attempt waits for what it is to send", delivery=state.delivery_id, reason=str(reason))
+    return min(wait, NOT_YET_MS)
+
+
 def _pace(state: DeliveryState, place: Place) -> Pace | None:
     return pace(place.workspace, state.request.rate_key, state.request.rate_per_second)
-
-
-def _event(state: DeliveryState, result: AttemptResult) -> AttemptFinished:
-    return AttemptFinished(
-        delivery_id=state.delivery_id,
-        attempt=state.attempt,
-        started_at=rfc3339(result.started_at),
-        duration_ms=result.duration_ms,
-        status=result.status,
-        error=result.error or "",
-        detail=result.detail,
-        body=result.body,
-        body_cut=result.body_cut,
-        retry_after=result.retry_after,
-        address=result.address or "",
-    )

@@ -10,7 +10,7 @@ import httpx
 
 from tests.live import live_events
 from tocsin import authentication, database
-from tocsin.api.app import Api
+from tocsin.api.app import Api, watching
 from tocsin.api.health import Health
 from tocsin.api.health import postgres as postgres_check
 from tocsin.api.queries.reader import Reader
@@ -47,7 +47,7 @@ async def query_api(dsn: str, *keys: ApiKey, kafka: Health | None = None) -> Asy
     app = application()
     authentication.install(app, Authenticator(MemoryKeys(keys), PEPPER, True, True))
     checks = kafka or Health({"postgres": postgres_check(pool)})
-    Api(reader, pool, checks, live_events(PromptPool(pool))).mount(app)
+    Api(reader, pool, checks, live_events(PromptPool(pool)), watching(reader)).mount(app)
     transport = httpx.ASGITransport(surround(app), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://tocsin") as client:
         try:

@@ -40,7 +40,10 @@ async def test_J11_attempts_are_rows_and_counts_as_they_were_told(database: str)
         ("retry", 1),
         ("succeeded", 1),
     }
-    samples = {(one.name, one.labels.get("le")): one.value for one in lateness(values).samples}
+    samples = {
+        (one.name, one.labels.get("le")): one.value
+        for one in lateness(values, "tocsin_job_lateness_seconds", "late").samples
+    }
     assert samples["tocsin_job_lateness_seconds_bucket", "0.005"] == 1
     assert samples["tocsin_job_lateness_seconds_bucket", "+Inf"] == 1
     assert samples["tocsin_job_lateness_seconds_sum", None] == 0.005

@@ -27,6 +27,7 @@ def test_I7_every_answer_is_one_that_is_documented(installation: Installation, t
         *("--header", f"x-api-key: {made.stdout.strip()}", "--checks", ",".join(CHECKS)),
         *("--phases", "examples,fuzzing", "--workers", "2", "--no-color", *how),
         *("--exclude-operation-id", "stream_events"),  # its answer has no end
+        *("--exclude-operation-id", "aws_step_functions"),  # another media type; boto3 talks to it
     ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=500, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

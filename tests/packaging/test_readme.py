@@ -78,7 +78,9 @@ def documents_in(printed: str) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def installation(session_directory: Path) -> Iterator[Installation]:
-    with running(session_directory / "readme") as installed:
+    policy = session_directory / "readme-sla.yaml"
+    shutil.copy(ROOT / "deploy" / "sla.yaml", policy)
+    with running(session_directory / "readme", SLA_CONFIG_PATH=str(policy)) as installed:
         yield installed
 
 
@@ -134,6 +136,12 @@ def test_batch_is_answered_by_item_and_a_success_is_refused(printed: list[str]) 
 
 
 @pytest.mark.embedded
+def test_T5_the_workflow_of_the_readme_goes_on_with_the_result(printed: list[str]) -> None:
+    shown = block_with(printed, "--name waiting")[-1]
+    assert (shown["status"], shown["settlement"]["result"]) == ("COMPLETED", {"rows": 42})
+
+
+@pytest.mark.embedded
 def test_command_line_does_what_the_readme_says(printed: list[str]) -> None:
     (sent,) = block_with(printed, "send failure")
     assert sent["identifier"] != "orders"
@@ -157,7 +165,7 @@ def test_I8_sample_incidents_are_there_and_one_is_taken_up(printed: list[str]) -
 @pytest.mark.embedded
 def test_I9_every_command_of_the_howto_on_incidents_works(installation: Installation, printed: list[str]) -> None:
     deploy = installation.directory / "deploy"
-    deploy.mkdir()
+    deploy.mkdir(exist_ok=True)
     shutil.copy(ROOT / "deploy" / "grouping.yaml", deploy)
     shell = Shell(installation)
     blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "incidents.md").read_text())
@@ -183,6 +191,44 @@ def test_J17_every_command_of_the_howto_on_jobs_works(installation: Installation
     shell.close()
     jobs = [one["status"] for text in found for one in documents_in(text) if "status" in one and "callback_url" in one]
     assert {"active", "paused"} <= set(jobs)
+
+
+@pytest.mark.embedded
+def test_S1_the_ticket_of_the_readme_is_reported_watched_and_acknowledged(printed: list[str]) -> None:
+    reported, shown, acknowledged, dashboard, report = block_with(printed, '"id": "T-4711"')
+    assert (reported[0]["id"], reported[0]["priority"]) == ("T-4711", "high")
+    assert {clock["metric"] for clock in shown["clocks"]} == {"first_response", "resolution"}
+    assert shown["escalation_level"] == acknowledged["escalation_level"] > 0
+    assert acknowledged["acknowledged_at"]
+    assert "T-4711" in {one["id"] for one in dashboard["items"]}
+    assert {row["priority"] for row in report["items"]} >= {"high"}
+
+
+@pytest.mark.embedded
+def test_S11_every_command_of_the_howto_on_service_levels_works(installation: Installation, printed: list[str]) -> None:
+    deploy = installation.directory / "deploy"
+    deploy.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "deploy" / "sla.yaml", deploy)
+    shell = Shell(installation)
+    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "sla.md").read_text())
+    found = [shell.run(block) for block in blocks]
+    shell.close()
+    documents = [one for text in found for one in documents_in(text)]
+    assert not [text for text in found if "tocsin.dev/problems" in text]
+    assert {one["id"] for many in documents if isinstance(many, list) for one in many} >= {"T-1", "T-2"}
+    assert [one for one in documents if isinstance(one, dict) and one.get("active")]
+    assert (installation.directory / "sla.csv").read_text().startswith("metric,")
+
+
+@pytest.mark.embedded
+def test_T5_every_command_of_the_howto_on_task_tokens_works(installation: Installation, printed: list[str]) -> None:
+    shell = Shell(installation)
+    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "task-tokens.md").read_text())
+    found = "".join(shell.run(block.replace(".venv/bin/python", sys.executable)) for block in blocks)
+    shell.close()
+    shown = [one for one in documents_in(found) if str(one.get("id", "")).startswith("k_")]
+    assert {"PENDING", "COMPLETED", "POLLING", "CANCELLED"} <= {one["status"] for one in shown}
+    assert next(one for one in shown if one["status"] == "COMPLETED")["settlement"]["result"] == {"rows": 42}
 
 
 @pytest.mark.embedded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -26,17 +27,26 @@ PEPPER = "pepper"
 
 
 class Stage:
-    """``http``: a client in front of the stage. ``decide`` plays the stages behind it for every published command."""
+    """``http``: a client in front of the stage. ``decide`` plays the stages behind it for every published command:
+    ``fact`` is the decision on all of them, unless ``decisions`` tells one for each."""
 
-    def __init__(self, wait_seconds: float = 5.0, sources: Sources = NO_SOURCES, cipher: Cipher | None = None) -> None:
+    def __init__(
+        self,
+        wait_seconds: float = 5.0,
+        sources: Sources = NO_SOURCES,
+        cipher: Cipher | None = None,
+        **more: Any,
+    ) -> None:
+        """``more``: as the gateway has it."""
         self.publisher = _Answering(self)
         self.keys = MemoryKeys()
         self.rows: dict[tuple[str, str], Outcome] = {}
         self.available = True
         self.fact: Fact | None = None
+        self.decisions: Callable[[Record], Fact | None] | None = None
         self.document: bytes | None = None
         self.authenticator = Authenticator(self.keys, PEPPER, unversioned_open=True, bound_to_loopback=True)
-        self.outcomes = Outcomes(self._find, poll_seconds=60)
+        self.outcomes = Outcomes(self._find, self._find_all, poll_seconds=60)
         self.gateway = Gateway(
             self.publisher,
             self.outcomes,
@@ -45,6 +55,7 @@ class Stage:
             wait_seconds,
             sources=sources,
             cipher=cipher or Cipher(""),
+            **more,
         )
         self.application, self.app = compose(self.gateway, None, self.authenticator)
 
@@ -73,18 +84,23 @@ class Stage:
             raise OSError("the database is away")
         return self.rows.get((workspace, event_id))
 
+    async def _find_all(self, workspace: str, event_ids: Sequence[str]) -> dict[str, Outcome]:
+        found = {event_id: await self._find(workspace, event_id) for event_id in event_ids}
+        return {event_id: outcome for event_id, outcome in found.items() if outcome is not None}
+
     def decide(self, record: Record) -> None:
         """Writes the outcome of a command, once per event id, and notifies."""
-        if self.fact is None or record.topic == PAYLOADS:
+        fact = self.fact if self.decisions is None else self.decisions(record)
+        if fact is None or record.topic == PAYLOADS:
             return
         envelope = from_headers(record.headers)
         row = Outcome(
             envelope.workspace,
             envelope.id,
-            f"tocsin.tickets.{type(self.fact).__name__}.v1",
+            f"tocsin.tickets.{type(fact).__name__}.v1",
             "t_x-1",
             envelope.request_digest,
-            msgspec.json.encode(self.fact),
+            msgspec.json.encode(fact),
             self.document,
             datetime.now(UTC),
         )
@@ -97,6 +113,7 @@ class _Answering(MemoryPublisher):
         super().__init__()
         self._stage = stage
 
-    async def publish(self, record: Record) -> None:
-        await super().publish(record)
-        self._stage.decide(record)
+    async def publish_all(self, records: Sequence[Record]) -> None:
+        await super().publish_all(records)
+        for record in records:
+            self._stage.decide(record)

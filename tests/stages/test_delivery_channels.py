@@ -19,7 +19,8 @@ from tocsin.encryption import Cipher
 from tocsin.mock_slack.mailbox import Mailbox
 from tocsin.streams.effects.attempt import Sender
 from tocsin.streams.effects.building import Builder
-from tocsin.streams.effects.runner import Runner, Tools
+from tocsin.streams.effects.making import Tools
+from tocsin.streams.effects.runner import Runner
 
 PACED: dict[str, Any] = {"channel": "slack:default", "url": "", "rate_key": "slack:default", "rate_per_second": 2.0}
 

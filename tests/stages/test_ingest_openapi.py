@@ -11,7 +11,7 @@ import pytest
 
 from tests.live import live_events
 from tests.stages.ingest import Stage
-from tocsin.api.app import Api
+from tocsin.api.app import Api, watching
 from tocsin.api.health import Health
 from tocsin.api.queries.reader import Reader
 from tocsin.http import compose
@@ -22,8 +22,12 @@ from tocsin.ingest.sources.failure_fields import Fields
 ROUTES = [
     ("/failures", "post"),
     ("/failures/batch", "post"),
+    ("/tickets", "post"),
     ("/tickets/{ticket_id}", "patch"),
     ("/tickets/{ticket_id}", "delete"),
+    ("/tickets/{ticket_id}/acknowledge", "post"),
+    ("/tickets/{ticket_id}/snooze", "post"),
+    ("/tickets/{ticket_id}/escalate", "post"),
     ("/v1/jobs", "post"),
     ("/v1/jobs/{job_id}", "patch"),
     ("/v1/jobs/{job_id}", "delete"),
@@ -37,7 +41,8 @@ ROUTES = [
 def document() -> dict[str, Any]:
     stage = Stage()
     # neither is asked anything: both connect on first use
-    queries = Api(Reader("postgresql://nobody@/nothing"), cast("Any", None), Health({}), live_events())
+    reader = Reader("postgresql://nobody@/nothing")
+    queries = Api(reader, cast("Any", None), Health({}), live_events(), watching(reader))
     _, app = compose(stage.gateway, queries, stage.authenticator)
     return app.openapi()
 

@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from tocsin.events import alerts, deliveries, incidents, jobs, live, tickets
+from tocsin.events import alerts, deliveries, incidents, jobs, live, tasks, tickets
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 TYPES: dict[str, type[Any]] = live.EVENTS | {
     name: cls
-    for domain in (tickets, alerts, incidents, jobs, deliveries)
+    for domain in (tickets, alerts, incidents, jobs, deliveries, tasks)
     for registry in (domain.EVENTS, domain.FACTS)
     for name, cls in registry.items()
 }

@@ -23,6 +23,7 @@ from tocsin.cli import (
     sla,
     sources,
     status,
+    tasks,
     topics,
 )
 from tocsin.errors import StartError
@@ -48,6 +49,7 @@ for name, group in (
     ("signing-secrets", signing_secrets),
     ("sla", sla),
     ("sources", sources),
+    ("tasks", tasks),
 ):
     app.add_typer(group.app, name=name)
 

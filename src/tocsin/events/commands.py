@@ -84,6 +84,9 @@ RefusalReason = Literal[
     "resolved",  # the ticket is resolved: nobody is to be told of it → 409
     "past",  # the time asked for has passed → 422
     "no_ladder",  # no escalation ladder governs the ticket → 409
+    "settled",  # the task was settled, once and for all → 409
+    "registered_otherwise",  # the token belongs to a task that was registered with another body → 409
+    "nothing_to_poll",  # the task names nobody to ask → 409
 ]
 
 

@@ -12,23 +12,61 @@ import msgspec
 
 from tocsin.events.commands import Fact, PolicyActivated, PolicyApplied, TimerDue
 from tocsin.events.jobs import NO_PAYLOAD
-from tocsin.events.vocabulary import RunResult
+from tocsin.events.vocabulary import PollState, RunResult
 
 DOMAIN: Final = "deliveries"
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """Who asked: an entity of another domain, which hears of the end. ``run_id`` is also the ``webhook-id``."""
+    """Who asked: an entity of another domain, which hears of the end. ``run_id`` is also the ``webhook-id``.
+
+    purpose: what it is for, where an entity asks for several things.
+    """
 
     domain: Literal["jobs", "tickets", "tasks"]
     entity: str
     run_id: str
+    purpose: str = ""
+
+
+class PollReading(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """How an answer about an outside job is read. Paths: ``tocsin.events.json_path``; words are compared without case.
+
+    A status that is in neither list means that it goes on.
+    """
+
+    status_path: str = "$.status"
+    result_path: str = "$"
+    completed_values: tuple[str, ...] = ("COMPLETED", "SUCCEEDED")
+    failed_values: tuple[str, ...] = ("FAILED",)
+
+
+class PollAnswer(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """What was read. ``result``: JSON, of one that is completed; over 4 KiB it travels by its SHA-256. detail: what was
+    wrong with the answer, or the answer itself of one that failed, cut."""
+
+    state: PollState
+    external_status: str = ""
+    result: msgspec.Raw = NO_PAYLOAD
+    result_digest: str = ""
+    detail: str = ""
+
+
+class AwsTask(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """A call of AWS Step Functions about a task token (encrypted); the output of a success is the request's payload."""
+
+    action: Literal["success", "failure", "heartbeat"]
+    token: str
+    error: str = ""
+    cause: str = ""
 
 
 class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """What is sent. Headers and payload as in a job's spec. by_operator: the URL is the configuration's own.
 
     url: of the operator's own destinations it is sealed (``secret_headers``).
+    kind: ``lambda`` invokes ``lambda_function`` with the payload, ``aws_task`` makes the call of ``aws_task``; their
+    ``url`` only names where that goes. reading: the answer is read by it. retry_delays_ms: instead of the policy's.
     channel: ``slack:<name>``, with an empty ``url``; its own URL, a secret, is looked up by whoever dials.
     rate_key: requests of a workspace that share it start in order, at most ``rate_per_second``; 0 = no limit.
     """
@@ -39,6 +77,12 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=
     payload_digest: str = ""
     expected_status: tuple[int, ...] = ()
     by_operator: bool = False
+    kind: Literal["http", "lambda", "aws_task"] = "http"
+    method: Literal["POST", "GET"] = "POST"
+    reading: PollReading | None = None
+    lambda_function: str = ""
+    aws_task: AwsTask | None = None
+    retry_delays_ms: tuple[int, ...] = ()
     channel: str = ""
     rate_key: str = ""
     rate_per_second: float = 0
@@ -58,11 +102,19 @@ class DeliveryRequested(msgspec.Struct, frozen=True, omit_defaults=True, kw_only
     max_attempts: int = 4
 
 
+class AttemptBegun(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """From the owner that is about to make an attempt whose repetition the receiver would refuse (``aws_task``)."""
+
+    delivery_id: str
+    attempt: int
+
+
 class AttemptFinished(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """From the owner that made the attempt. ``attempt``: 1 = the first try. status: of the answer, if there was one.
 
     error: class of what went wrong; see ``streams.domain.delivery_outcome``. body: the first 16 KiB as text.
-    retry_after: seconds the receiver asked for. address: the one that was dialled.
+    retry_after: seconds the receiver asked for. address: the one that was dialled. code: AWS's error. answer: what was
+    read where the request says how.
     """
 
     delivery_id: str
@@ -76,6 +128,8 @@ class AttemptFinished(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=T
     body_cut: bool = False
     retry_after: int | None = None
     address: str = ""
+    code: str = ""
+    answer: PollAnswer | None = None
 
 
 class CancelDelivery(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -105,6 +159,13 @@ class DeliveryAccepted(DeliveryFact, frozen=True, omit_defaults=True, kw_only=Tr
     max_attempts: int
 
 
+class AttemptNoted(DeliveryFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """An attempt begins. ``begun``: how often this one has; more than once: it was cut before its end was told."""
+
+    attempt: int
+    begun: int
+
+
 class AttemptRecorded(DeliveryFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """One attempt. ``outcome``: ``succeeded, retry, failed, gone``; ``cause.rule`` says why.
 
@@ -124,10 +185,14 @@ class AttemptRecorded(DeliveryFact, frozen=True, omit_defaults=True, kw_only=Tru
     body_cut: bool = False
     address: str = ""
     next_attempt_at: str = ""
+    code: str = ""
 
 
 class DeliveryEnded(DeliveryFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """Beside the AttemptRecorded of the last attempt, or after a cancellation; the origin hears of it."""
+    """Beside the AttemptRecorded of the last attempt, or after a cancellation; the origin hears of it.
+
+    uncertain: before the last one there was an attempt that may have arrived, though nothing is known of it.
+    """
 
     result: RunResult
     attempts: int
@@ -135,6 +200,9 @@ class DeliveryEnded(DeliveryFact, frozen=True, omit_defaults=True, kw_only=True,
     status: int | None = None
     error: str = ""
     detail: str = ""
+    code: str = ""
+    answer: PollAnswer | None = None
+    uncertain: bool = False
 
 
 class AttemptIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -150,12 +218,13 @@ class CancellationConfirmed(DeliveryFact, frozen=True, omit_defaults=True, kw_on
 
 EVENTS: Final[dict[str, type[Any]]] = {
     f"tocsin.deliveries.{cls.__name__}.v1": cls
-    for cls in (DeliveryRequested, AttemptFinished, CancelDelivery, TimerDue, PolicyActivated)
+    for cls in (DeliveryRequested, AttemptBegun, AttemptFinished, CancelDelivery, TimerDue, PolicyActivated)
 }
 FACTS: Final[dict[str, type[Any]]] = {
     f"tocsin.deliveries.{cls.__name__}.v1": cls
     for cls in (
         DeliveryAccepted,
+        AttemptNoted,
         AttemptRecorded,
         DeliveryEnded,
         AttemptIgnored,

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tocsin.events import alerts, deliveries, incidents, jobs, live, tickets
+from tocsin.events import alerts, deliveries, incidents, jobs, live, tasks, tickets
 from tocsin.events.topics import LIVE, Topic, events_topic, facts_topic, topics
 
 # One line per domain: the registries of what comes in and of what was decided.
@@ -27,6 +27,8 @@ _TYPES: Final[dict[str, dict[str, Any]]] = {
     facts_topic("jobs"): jobs.FACTS,
     events_topic("deliveries"): deliveries.EVENTS,
     facts_topic("deliveries"): deliveries.FACTS,
+    events_topic("tasks"): tasks.EVENTS,
+    facts_topic("tasks"): tasks.FACTS,
     LIVE: live.EVENTS,
 }
 _REFERENCES: Final = "#/components/schemas/{name}"

@@ -27,6 +27,7 @@ INCIDENT_ID: Final = re.compile(r"^i_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
 SILENCE_ID: Final = re.compile(r"^s_[a-z2-7]{26}$")
 JOB_ID: Final = re.compile(r"^j_[a-z2-7]{26}-[1-9][0-9]{0,8}$")
 DELIVERY_ID: Final = re.compile(r"^d_[a-z2-7]{26}-[1-9][0-9]{0,19}$")
+TASK_ID: Final = re.compile(r"^k_[0-9a-f]{32}$")
 REPORTED_TICKET_ID: Final = re.compile(r"^[A-Za-z0-9._:-]{1,128}$")
 WORKSPACE: Final = re.compile(r"^[a-z0-9][a-z0-9_-]{0,63}$")
 

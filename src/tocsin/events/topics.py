@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 Kind = Literal["events", "facts", "state", "dlq", "payloads", "live"]
 
-DOMAINS: Final[tuple[str, ...]] = ("tickets", "alerts", "incidents", "jobs", "deliveries")
+DOMAINS: Final[tuple[str, ...]] = ("tickets", "alerts", "incidents", "jobs", "deliveries", "tasks")
 PAYLOADS: Final = "tocsin.payloads.v1"
 LIVE: Final = "tocsin.live.v1"
 # A legal 1 MiB body always fits, with its envelope.

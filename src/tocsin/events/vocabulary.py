@@ -111,3 +111,37 @@ SlotVerdict = Literal["fired", "late", "coalesced", "skipped", "missed"]
 SLOT_VERDICTS: Final[tuple[SlotVerdict, ...]] = ("fired", "late", "coalesced", "skipped", "missed")
 RunResult = Literal["succeeded", "failed", "gone", "cancelled"]
 RUN_RESULTS: Final[tuple[RunResult, ...]] = ("succeeded", "failed", "gone", "cancelled")
+
+# A task waits (PENDING, POLLING once the outside job was asked) until it is settled, once.
+TaskStatus = Literal["PENDING", "POLLING", "COMPLETED", "FAILED", "TIMEOUT", "MAX_ATTEMPTS", "CANCELLED"]
+TASK_STATUSES: Final[tuple[TaskStatus, ...]] = (
+    "PENDING",
+    "POLLING",
+    "COMPLETED",
+    "FAILED",
+    "TIMEOUT",
+    "MAX_ATTEMPTS",
+    "CANCELLED",
+)
+WAITING_TASKS: Final[tuple[TaskStatus, ...]] = ("PENDING", "POLLING")
+SETTLED_TASKS: Final[tuple[TaskStatus, ...]] = ("COMPLETED", "FAILED", "TIMEOUT", "MAX_ATTEMPTS", "CANCELLED")
+TaskOutcome = Literal["success", "failure"]
+# What an answer says of the outside job. oversize: done, but its result is more than a workflow takes.
+PollState = Literal["completed", "failed", "running", "unreadable", "oversize"]
+# error: there was no answer, or not one that counts.
+PollVerdict = Literal["completed", "failed", "running", "unreadable", "oversize", "error"]
+POLL_VERDICTS: Final[tuple[PollVerdict, ...]] = ("completed", "failed", "running", "unreadable", "oversize", "error")
+# Whether AWS took the settlement. unconfirmed: it says the task is closed, and a try before may have closed it.
+# closed_elsewhere: it had ended before anything was settled here. undelivered: given up.
+Confirmation = Literal[
+    "not_needed", "pending", "confirmed", "unconfirmed", "rejected_by_aws", "closed_elsewhere", "undelivered"
+]
+CONFIRMATIONS: Final[tuple[Confirmation, ...]] = (
+    "not_needed",
+    "pending",
+    "confirmed",
+    "unconfirmed",
+    "rejected_by_aws",
+    "closed_elsewhere",
+    "undelivered",
+)

@@ -27,7 +27,7 @@ def test_J10_what_a_status_means(status: int, verdict: str, reason: str) -> None
 
 @pytest.mark.parametrize("error", ERRORS)
 def test_J10_what_an_error_means_whatever_the_status(error: ErrorClass) -> None:
-    final = {"refused_by_egress_policy", "request", "redirect"}
+    final = {"refused_by_egress_policy", "request", "redirect", "aws_refused"}
     for status in (None, 200, 302, 500):
         assert outcome(status, error) == ("failed" if error in final else "retry", error)
 

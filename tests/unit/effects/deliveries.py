@@ -18,8 +18,9 @@ from tocsin.streams.domain.delivery_state import DeliveryState
 from tocsin.streams.effects.attempt import NotNow
 from tocsin.streams.effects.building import Builder
 from tocsin.streams.effects.fair_queue import Limits
+from tocsin.streams.effects.making import Tools
 from tocsin.streams.effects.request import AttemptResult, OutgoingRequest
-from tocsin.streams.effects.runner import Runner, Tools
+from tocsin.streams.effects.runner import Runner
 from tocsin.streams.runtime.id_ring import IdRing
 from tocsin.streams.runtime.partition_state import PartitionState, Progress
 

@@ -12,6 +12,7 @@ from tests.unit.effects.deliveries import Story, key_of, settle, waiting
 from tocsin.encryption import Cipher
 from tocsin.events.deliveries import AttemptFinished
 from tocsin.secret_headers import seal
+from tocsin.streams.effects import making
 from tocsin.streams.effects import runner as module
 from tocsin.streams.effects.payloads import NotYet
 
@@ -83,7 +84,7 @@ async def test_J5_a_closed_partition_makes_no_attempt_and_the_next_owner_the_sam
 
 
 async def test_J5_nothing_is_dialled_without_a_fresh_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOK_AGAIN_SECONDS", 0.001)
+    monkeypatch.setattr(making, "LOOK_AGAIN_SECONDS", 0.001)
     story = Story()
     story.allowed = False
     story.partition.set(a=waiting("a", story.hand.now))
@@ -110,10 +111,21 @@ async def test_a_missing_payload_is_waited_for_and_never_sent_empty() -> None:
     story = await opened()
     story.bodies.known["d"] = NotYet("payload_missing")
     story.partition.set(a=waiting("a", story.hand.now, payload_digest="d"))
-    await story.move(10_000)
+    for _ in range(100):
+        await story.move(100)
     assert story.sender.sent == []
     story.bodies.known["d"] = b'{"big":1}'
     await story.move(2_000)
+    assert [request.body for _, request in story.sender.sent] == [b'{"big":1}']
+
+
+async def test_T4_a_payload_that_is_there_in_a_moment_is_sent_in_a_moment() -> None:
+    story = await opened()
+    story.bodies.known["d"] = NotYet("payload_missing")
+    story.partition.set(a=waiting("a", story.hand.now, payload_digest="d"))
+    await story.move(60)
+    story.bodies.known["d"] = b'{"big":1}'
+    await story.move(110)
     assert [request.body for _, request in story.sender.sent] == [b'{"big":1}']
 
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from tocsin.projections.apply import ticket_alerts as alerts
 from tocsin.projections.apply import ticket_rows as rows
 from tocsin.projections.apply.tickets import TICKETS, apply, key_of
 from tocsin.projections.projection import Changes, Record, Rejected, Row
@@ -24,7 +25,11 @@ class MemoryTables:
         items = [TICKETS.decode(record) for record in records]
         known = self.tables["tickets"]
         before = {key: known[key] for item in items if (key := key_of(item)) in known and key is not None}
-        changes = apply(items, before)
+        clocks: dict[Any, dict[Any, Any]] = defaultdict(dict)
+        for (workspace, ticket_id, metric, cycle), row in self.tables["clocks"].items():
+            clocks[workspace, ticket_id][metric, cycle] = alerts.clock_of(row)
+        results = {key: row["result"] for key, row in self.tables["notifications"].items()}
+        changes = apply(items, rows.Before(before, clocks, results))
         for write, values in changes.rows:
             for row in values:
                 _MEANINGS[write](self.tables, dict(zip(write.columns, row, strict=True)), row)
@@ -47,8 +52,34 @@ def _changed(tables: Tables, row: dict[str, Any], _: Row) -> None:
         together = (name in _WITH_STATUS and row["status"] is not None) or (
             name in _WITH_MESSAGE and row["message"] is not None
         )
+        if name == "updated_at" and value is not None:
+            value = max(value, old[name])
         if value is not None or together:
             old[name] = value
+
+
+def _service(tables: Tables, row: dict[str, Any], _: Row) -> None:
+    old = tables["tickets"][row["workspace"], row["ticket_id"]]
+    if old["version"] <= row["version"]:
+        old.update(row)
+
+
+def _clock(tables: Tables, row: dict[str, Any], _: Row) -> None:
+    key = row["workspace"], row["ticket_id"], row["metric"], row["cycle"]
+    old = tables["clocks"].get(key)
+    if old is None or old["version"] <= row["version"]:
+        tables["clocks"][key] = row
+
+
+def _once(name: str, keys: int) -> Callable[[Tables, dict[str, Any], Row], None]:
+    def add(tables: Tables, row: dict[str, Any], values: Row) -> None:
+        tables[name].setdefault(values[:keys], row)
+
+    return add
+
+
+def _notified(tables: Tables, row: dict[str, Any], _: Row) -> None:
+    tables["notifications"][row["workspace"], row["notification_id"]] |= row
 
 
 def _history(tables: Tables, row: dict[str, Any], _: Row) -> None:
@@ -73,9 +104,16 @@ def _adding(name: str, keys: int) -> Callable[[Tables, dict[str, Any], Row], Non
 _MEANINGS = {
     rows.OPENED: _opened,
     rows.CHANGED: _changed,
+    rows.SERVICE: _service,
     rows.HISTORY: _history,
     rows.SEARCH: _search,
     rows.OCCURRENCES: _adding("occurrences", 3),
     rows.COUNTS: _adding("counts", 7),
     rows.COUNTERS: _adding("counters", 3),
+    alerts.CLOCKS: _clock,
+    alerts.ALERTS: _once("alerts", 4),
+    alerts.NOTIFICATIONS: _once("notifications", 2),
+    alerts.NOTIFIED: _notified,
+    alerts.POLICIES: _once("policies", 1),
+    alerts.ACTIVATIONS: _once("activations", 2),
 }

@@ -196,7 +196,8 @@ def test_counts_are_those_of_the_tickets(seed: int) -> None:
     tables = projected(log)
     by_hand: dict[tuple[object, ...], int] = {}
     for one in tables.tables["tickets"].values():
-        for dimension, value in (("", ""), ("workflow", one["workflow"]), ("source", one["source"])):
+        for dimension in ("", "workflow", "source", "priority", "sla_state"):
+            value = (one[dimension] or "") if dimension else ""
             cell = (one["workspace"], dimension, value, one["status"], one["hidden"], one["severity"], 0)
             by_hand[cell] = by_hand.get(cell, 0) + 1
     assert {key: value for key, (value,) in tables.tables["counts"].items()} == by_hand
