@@ -8,13 +8,13 @@ LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-an
 	--python-version 3.11 --extra embedded --group build
 # two processes, each with a Kafka and a PostgreSQL of its own; a file stays whole
 PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile
-CODE := src ingest streams projections api tests tools bench
+CODE := src ingest streams projections api tests tools bench examples
 
 .DEFAULT_GOAL := help
-.PHONY: help up install-dev check test-unit test test-long bench lock sizes docs clean
+.PHONY: help up install-dev check test-unit test test-long e2e-step-functions bench lock sizes docs clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
 
 up: $(VENV)/.installed ## a running system on http://localhost:8000, from nothing
 	@exec $(BIN)/tocsin up
@@ -42,6 +42,7 @@ check: install-dev ## lint, format, types, import contracts, printed documents
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy tests tools bench
+	$(BIN)/mypy $(addprefix examples/step-functions/,lambdas waiting_workflows)
 	$(BIN)/lint-imports
 	@$(BIN)/tocsin topics --asyncapi | diff -u docs/asyncapi.json - || { echo "run: make docs"; exit 1; }
 	@$(BIN)/tocsin topics --markdown | diff -u docs/events.md - || { echo "run: make docs"; exit 1; }
@@ -56,6 +57,10 @@ test: test-unit ## every test, against a real Kafka and PostgreSQL; under 8 minu
 test-long: install-dev ## the same with all rounds
 	$(PYTEST) --long tests
 
+e2e-step-functions: install-dev ## the Step Functions example: deployed to emulators and a tocsin, three times every scenario
+	@cd examples/step-functions && ./deploy-local.sh --tocsin && trap './deploy-local.sh --stop' EXIT && \
+		for round in 1 2 3; do ./test-local.sh || exit 1; done
+
 bench: install-dev ## benchmarks; figures in bench/RESULTS.md
 	$(BIN)/python -m bench
 
@@ -64,6 +69,7 @@ lock: ## pin all requirements anew, with hashes (needs uv)
 	$(LOCK) --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 
 docs: install-dev ## print the documents that come from code and tests
+	$(BIN)/python tools/cost.py
 	$(BIN)/python tools/stories.py
 	TOCSIN_WRITE_SNAPSHOTS=1 $(BIN)/pytest -q tests/stages/test_ingest_openapi.py
 	$(BIN)/tocsin topics --markdown > docs/events.md

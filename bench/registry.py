@@ -18,6 +18,7 @@ from bench.rows import (
     sla,
     storm,
     takeover,
+    tasks,
 )
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -38,5 +39,6 @@ ROWS: Final[tuple[Row, ...]] = (
     cron.CRON,
     jobs.BURST,
     jobs.STEADY,
+    tasks.RESUME,
     sla.BURST,
 )

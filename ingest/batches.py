@@ -9,10 +9,10 @@ from typing import Any
 
 import orjson
 
-from tocsin.ingest.commands import Commands, replay, undecided
+from tocsin.ingest.commands import Commands, same, undecided
 from tocsin.ingest.publish import Record
 from tocsin.ingest.records import Request, envelope, keyed_id, new_ids, record
-from tocsin.outcomes import Answered, Outcome
+from tocsin.outcomes import Answered, Outcome, answer_of
 from tocsin.problems import Problem
 
 
@@ -45,7 +45,7 @@ async def run(commands: Commands, batch: Batch, request: Request) -> Answered:
     ids = _ids(batch, request)
     known = await commands.outcomes.all_now(workspace, ids) if batch.idempotency_key and ids else {}
     for outcome in known.values():
-        replay(outcome, digest)
+        same(outcome, digest)
     missing = [number for number, event_id in enumerate(ids) if event_id not in known]
     with commands.outcomes.expected(workspace, [ids[number] for number in missing]) as woken:
         if missing:
@@ -87,7 +87,7 @@ def _answer(ids: Sequence[str], found: dict[str, Outcome], digest: str) -> Answe
 def _part(event_id: str, outcome: Outcome | None, digest: str) -> bytes:
     if outcome is None:
         return orjson.dumps(undecided(event_id))
-    body = replay(outcome, digest).body
+    body = answer_of(same(outcome, digest)).body
     if isinstance(body, Problem):
         return body.body()
     return body or b"null"

@@ -68,7 +68,7 @@ class Commands:
 
     async def _decided(self, command: Command, event_id: str, request: Request) -> Outcome | None:
         if command.idempotency_key and (known := await self.outcomes.now(request.workspace, event_id)):
-            return _same(known, command.digest)
+            return same(known, command.digest)
         attributes = envelope(
             command.domain,
             type(command.event),
@@ -86,16 +86,11 @@ class Commands:
                 silent = msgspec.structs.replace(attributes, outcome="", request_digest="")
                 await self.publisher.publish_all([asked, *spread(asked, command.everywhere, silent, self.partitions)])
             found = await self.outcomes.within(self.wait_seconds, woken, request.workspace, event_id)
-        return _same(found, command.digest) if found else None
+        return same(found, command.digest) if found else None
 
 
-def replay(outcome: Outcome, digest: str) -> Answered:
-    """The answer of a decision. digest: of the request that asks. Raises Problem 422 when another one was decided."""
-    return answer_of(_same(outcome, digest))
-
-
-def _same(outcome: Outcome, digest: str) -> Outcome:
-    """Raises Problem 422 for the outcome of another request."""
+def same(outcome: Outcome, digest: str) -> Outcome:
+    """The outcome, when it is that of a request with this digest. Raises Problem 422 when another one was decided."""
     # two requests with one key may have been on their way at once; the first one decided was this
     if outcome.request_digest != digest:
         raise Problem(

@@ -78,8 +78,8 @@ async def _business(reader: Reader) -> list[Metric]:
     try:
         async with reader.connection() as connection:
             values = list(await counters.totals(connection))
-            inbox = await tasks.inbox(connection)
             states = await dashboard.open_by_state(connection)
+            inbox = await tasks.inbox(connection)
     except Problem:
         return []
     families = {

@@ -53,7 +53,7 @@ variable "partitions" {
 variable "domains" {
   description = "Domains of the stream role; deliveries have a role of their own."
   type        = list(string)
-  default     = ["tickets", "alerts", "incidents", "jobs"]
+  default     = ["tickets", "alerts", "incidents", "jobs", "tasks"]
 }
 
 variable "counts" {

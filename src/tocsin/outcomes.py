@@ -209,12 +209,12 @@ _REFUSALS: Final[Mapping[str, tuple[int, str, str]]] = {
     "quota_exceeded": (429, "quota-exceeded", "The quota is used up"),
     "over": (409, "over", "It has run, and runs once"),
     "too_many": (409, "too-many", "There are too many already"),
-    "settled": (409, "settled", "The task was settled"),
-    "registered_otherwise": (409, "registered-otherwise", "The token was registered with another body"),
-    "nothing_to_poll": (409, "nothing-to-poll", "The task names nobody to ask"),
     "resolved": (409, "resolved", "The ticket is resolved"),
     "past": (422, "past", "The time has passed"),
     "no_ladder": (409, "no-ladder", "No escalation ladder governs the ticket"),
+    "settled": (409, "settled", "The task was settled"),
+    "registered_otherwise": (409, "registered-otherwise", "The token was registered with another body"),
+    "nothing_to_poll": (409, "nothing-to-poll", "The task names nobody to ask"),
 }
 
 

@@ -165,6 +165,7 @@ class Sla(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Everything of one ticket. Instants in Unix ms, 0 = none.
 
     reported_at: ``updated_at`` of the last accepted report; report: its digest. subject, tags: for messages.
+    forgotten: the last cycle of clocks that are remembered no more.
     """
 
     priority: Priority = "high"
@@ -178,6 +179,7 @@ class Sla(msgspec.Struct, frozen=True, array_like=True, gc=False):
     report: str = ""
     subject: str = ""
     tags: tuple[str, ...] = ()
+    forgotten: int = 0
 
     def latest(self, metric: Metric) -> Clock | None:
         """The clock of the newest cycle."""
@@ -216,8 +218,15 @@ class Sla(msgspec.Struct, frozen=True, array_like=True, gc=False):
         return earliest
 
     def ended(self) -> Sla:
-        """What a ticket that is closed for good needs: no clocks, no ladders, no texts."""
-        return Sla(self.priority, self.customer_tier, self.level, reported_at=self.reported_at, report=self.report)
+        """What a ticket that is over needs: no clocks, no ladders, no texts."""
+        return Sla(
+            self.priority,
+            self.customer_tier,
+            self.level,
+            reported_at=self.reported_at,
+            report=self.report,
+            forgotten=max((clock.cycle for clock in self.clocks), default=self.forgotten),
+        )
 
 
 ORDINARY: Final = Sla()

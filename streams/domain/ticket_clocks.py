@@ -14,6 +14,8 @@ from tocsin.streams.domain.sla_telling import Telling
 from tocsin.streams.domain.ticket_state import Episode
 
 Why = Literal["ticket_opened", "status", "acknowledged", "priority", "tier", "policy"]
+FARTHEST_BACK_MS: Final = 3653 * 86_400_000
+"""Clocks of a ticket that claims to be older count ten years."""
 _SETTING: Final[frozenset[Why]] = frozenset({"ticket_opened", "priority", "tier"})
 """Changes upon which goals are asked for anew, whatever the policy says of clocks that run."""
 
@@ -72,7 +74,8 @@ def _is_answered(status: TicketStatus, sla: Sla) -> bool:
 def _may_start(metric: Metric, clock: Clock | None, status: TicketStatus, sla: Sla) -> bool:
     """The first response is asked for once; a resolution also again, after a re-open."""
     if metric == "first_response":
-        return (clock is None or clock.stage == "cancelled") and not _is_answered(status, sla)
+        fresh = clock is None or clock.stage == "cancelled"
+        return fresh and not sla.forgotten and not _is_answered(status, sla)
     return True
 
 
@@ -89,8 +92,11 @@ def _begin(
         else:
             again = clock_moves.started(metric, clock.cycle + 1, goal, sla, rules, at)
             telling.clock(contract.ClockStarted, "new_cycle", again)
+    elif clock is None and sla.forgotten:
+        again = clock_moves.started(metric, sla.forgotten + 1, goal, sla, rules, at)
+        telling.clock(contract.ClockStarted, "new_cycle", again)
     elif why in _SETTING or rules.applies_to_running:
-        since = min(telling.episode.opened_at or at, at)
+        since = max(min(telling.episode.opened_at or at, at), telling.received.now - FARTHEST_BACK_MS)
         new = clock_moves.started(metric, clock.cycle + 1 if clock else 1, goal, sla, rules, since)
         rule = why if why in _SETTING else "policy"
         telling.clock(contract.ClockStarted, rule, new, values={"target_ms": goal.target_ms}, **telling.introduction)

@@ -186,9 +186,8 @@ class Rising:
         telling = self._telling
         if not telling.notify or not telling.episode.unresolved:
             return ()
-        workspace = telling.received.envelope.workspace
         channels = telling.rules.body.channels
-        return tuple(_notification(telling.ticket_id, workspace, step, name, channels[name]) for name in who.channels)
+        return tuple(_notification(telling, step, name, channels[name]) for name in who.channels)
 
 
 def _step(
@@ -202,10 +201,13 @@ def _link(telling: Telling) -> str:
     return f"{url}/tickets/{telling.ticket_id}" if url else ""
 
 
-def _notification(ticket_id: str, workspace: str, step: EscalationStep, name: str, channel: Channel) -> Notification:
+def _notification(telling: Telling, step: EscalationStep, name: str, channel: Channel) -> Notification:
     """Its id follows from what it tells of and to whom, so that deciding twice sends one."""
-    parts = (workspace, ticket_id, step.metric, str(step.cycle), str(step.step), str(step.loop), step.due_at, name)
-    identity = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    workspace = telling.received.envelope.workspace
+    parts = [workspace, telling.ticket_id, step.metric, str(step.cycle), str(step.step), str(step.loop), step.due_at]
+    if step.reason == "manual":  # two people may do it in one millisecond
+        parts.append(telling.received.envelope.id)
+    identity = hashlib.sha256("\0".join([*parts, name]).encode()).hexdigest()
     where = channel.known_as or channel.endpoint
     return Notification(
         notification_id=identity,

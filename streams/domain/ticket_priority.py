@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+from tocsin.events import tickets as contract
+from tocsin.events.commands import Fact
 from tocsin.events.vocabulary import PRIORITIES, PRIORITY_OF_SEVERITY, Priority
+from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.sla_state import ORDINARY, Sla
+from tocsin.streams.domain.ticket_state import Episode
 
 _NONE: Final[frozenset[str]] = frozenset()
 _ABOVE: Final[dict[Priority, frozenset[str]]] = {
@@ -23,3 +28,21 @@ def raising_severities(sla: Sla | None) -> frozenset[str]:
     if sla is None:
         return _ABOVE[ORDINARY.priority]
     return _NONE if sla.reported_at else _ABOVE[sla.priority]
+
+
+def with_priority(episode: Episode, fact: Any, received: Received) -> Sequence[Fact]:
+    """A repeat that is more severe than the ticket's priority raises it."""
+    event: contract.FailureReported = received.event
+    if event.severity not in raising_severities(episode.sla):
+        return (fact,)
+    before = (episode.sla or ORDINARY).priority
+    raised = contract.PriorityRaised(
+        entity=received.entity,
+        at=fact.at,
+        cause=received.cause("severity_above_priority", severity=event.severity),
+        ticket_id=fact.ticket_id,
+        from_priority=before,
+        priority=PRIORITY_OF_SEVERITY[event.severity],
+        severity=event.severity,
+    )
+    return (fact, raised)

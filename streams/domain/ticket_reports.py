@@ -55,7 +55,7 @@ def _said(event: contract.TicketReported) -> dict[str, Any]:
     return {
         "priority": event.priority,
         "customer_tier": event.customer_tier,
-        "source_updated_at": event.updated_at,
+        "source_updated_at": rfc3339(unix_ms(event.updated_at)),
         "digest": _digest(event),
         "title": event.title,
         "url": event.url,
@@ -75,7 +75,8 @@ def _digest(event: contract.TicketReported) -> str:
 
 def _registered(received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
     event: contract.TicketReported = received.event
-    created = min(unix_ms(event.created_at), received.now)
+    created = unix_ms(event.created_at)
+    # somebody's clock may be ahead of the log's
     since = min(received.now, max(created, unix_ms(event.updated_at)))
     resolved = event.status not in UNRESOLVED
     fact = contract.TicketRegistered(
@@ -94,7 +95,7 @@ def _registered(received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
         return (fact,)
     telling = Telling(state, state.episodes[-1], received, policy.sla, notify=event.notify)
     # clocks run from the ticket's creation on; the status is what it is since the reporter's last change
-    follow(telling, created, "ticket_opened", "open")
+    follow(telling, min(created, since), "ticket_opened", "open")
     rising = Rising(telling)
     run_timers(telling, rising, since)
     follow(telling, since, "ticket_opened")

@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from tocsin.events import sla as contract
+from tocsin.events import tickets
 from tocsin.events.commands import Fact
 from tocsin.events.times import rfc3339
 from tocsin.streams.domain import clock_moves
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.sla_rules import SlaPolicy
-from tocsin.streams.domain.sla_state import Climb, Clock
+from tocsin.streams.domain.sla_state import TAG_LENGTH, Climb, Clock, subject_of
 from tocsin.streams.domain.sla_telling import NOTHING, Telling
 from tocsin.streams.domain.ticket_clocks import Why, follow, stale
 from tocsin.streams.domain.ticket_escalation import Rising
-from tocsin.streams.domain.ticket_state import Episode, TicketState
+from tocsin.streams.domain.ticket_state import Episode, TicketState, evolve
 
 _NEVER: Final = 1 << 62
 _AT_MOST: Final = 1000
@@ -63,6 +64,38 @@ def after(
         run_timers(telling, rising, received.now)
         rising.finish()
     return telling.facts
+
+
+_MOVING: Final[dict[type, Why]] = {
+    tickets.TicketOpened: "ticket_opened",
+    tickets.TicketReopened: "status",
+    tickets.StatusChanged: "status",
+    tickets.PriorityRaised: "priority",
+}
+
+
+def followed(state: TicketState | None, facts: Sequence[Fact], received: Received, rules: SlaPolicy) -> Sequence[Fact]:
+    """What a change of a ticket that was just decided means for its clocks. ``state``: before it."""
+    changed: Any = facts[-1]
+    if (why := _MOVING.get(type(changed))) is None:
+        return ()
+    opened = why == "ticket_opened"
+    if opened and not rules.has_goals(received.event.severity, received.event.source):
+        return ()
+    for fact in facts:
+        state = evolve(state, fact)
+    episode = state.episode(changed.ticket_id) if state else None
+    if state is None or episode is None:
+        return ()
+    return after(state, episode, received, rules, why, _introduction(received.event) if opened else NOTHING)
+
+
+def _introduction(event: tickets.FailureReported) -> Mapping[str, Any]:
+    """What messages about the ticket say, and by what they find their channel."""
+    return {
+        "subject": subject_of(f"{event.workflow}: {event.message}"),
+        "tags": (f"workflow:{event.workflow}"[:TAG_LENGTH],),
+    }
 
 
 def run_timers(telling: Telling, rising: Rising, until: int) -> None:

@@ -101,7 +101,7 @@ def _opened(state: TicketState | None, fact: contract.TicketOpened) -> TicketSta
         sla=None if fact.priority == ORDINARY.priority else Sla(fact.priority),
     )
     earlier = state.episodes[-(EPISODES_KEPT - 1) :] if state else ()
-    return TicketState(fact.entity, (*earlier, episode))
+    return TicketState(fact.entity, (*[without_rest(one) for one in earlier], episode))
 
 
 def _known(state: TicketState | None, fact: contract.TicketFact | sla.SlaFact) -> tuple[TicketState, Episode]:
@@ -173,7 +173,8 @@ def _hidden(state: TicketState | None, fact: contract.TicketHidden) -> TicketSta
 
 def _window_ended(state: TicketState | None, fact: contract.ReopenWindowEnded) -> TicketState:
     known, old = _known(state, fact)
-    return known.with_episode(msgspec.structs.replace(old, window_open=False, version=fact.version))
+    ended = msgspec.structs.replace(old, window_open=False, version=fact.version)
+    return known.with_episode(without_rest(ended))
 
 
 def _registered(state: TicketState | None, fact: contract.TicketRegistered) -> TicketState:
@@ -218,11 +219,12 @@ def _sla_changed(state: TicketState | None, fact: SlaChange) -> TicketState:
 
 
 def without_rest(episode: Episode) -> Episode:
-    """A ticket that is closed for good forgets its clocks once they have ended."""
+    """A ticket that is closed, or a failure's that no repeat re-opens, forgets its clocks once they have ended."""
     kept = episode.sla
-    if episode.status != "closed" or kept is None or any(clock.open for clock in kept.clocks):
+    if kept is None or not (kept.clocks or kept.subject) or any(clock.open for clock in kept.clocks):
         return episode
-    return msgspec.structs.replace(episode, sla=kept.ended())
+    over = episode.status == "closed" or (episode.status == "done" and episode.number and not episode.window_open)
+    return msgspec.structs.replace(episode, sla=kept.ended()) if over else episode
 
 
 _CHANGES: Final[dict[type, Callable[[TicketState | None, Any], TicketState]]] = {

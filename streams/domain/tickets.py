@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,18 +14,14 @@ from tocsin.events.times import rfc3339
 from tocsin.events.vocabulary import PRIORITY_OF_SEVERITY
 from tocsin.streams.domain.decision import Domain, Received
 from tocsin.streams.domain.sla_activation import AMENDING, amended, policy_activated
-from tocsin.streams.domain.sla_rules import SlaPolicy
-from tocsin.streams.domain.sla_state import ORDINARY, TAG_LENGTH, subject_of
-from tocsin.streams.domain.sla_telling import NOTHING
-from tocsin.streams.domain.ticket_clocks import Why
 from tocsin.streams.domain.ticket_commands import change_status, hide, succeeded
 from tocsin.streams.domain.ticket_effects import effects
 from tocsin.streams.domain.ticket_live import live
 from tocsin.streams.domain.ticket_policy import TicketsPolicy, policy_of
-from tocsin.streams.domain.ticket_priority import raising_severities
+from tocsin.streams.domain.ticket_priority import with_priority
 from tocsin.streams.domain.ticket_repeats import latest_of, repeats
 from tocsin.streams.domain.ticket_reports import report
-from tocsin.streams.domain.ticket_sla import after
+from tocsin.streams.domain.ticket_sla import followed
 from tocsin.streams.domain.ticket_sla_commands import acknowledge, escalate, notification_finished, snooze
 from tocsin.streams.domain.ticket_state import Episode, TicketState, evolve
 from tocsin.streams.domain.ticket_timers import advance, next_due
@@ -38,33 +34,7 @@ def decide(state: TicketState | None, received: Received, policy: TicketsPolicy)
         return by_itself(state, received, policy)
     decision = _DECISIONS.get(type(received.event))
     facts = decision(state, received, policy) if decision else ()
-    if policy.sla is None or not facts or (why := _MOVING.get(type(facts[-1]))) is None:
-        return facts
-    if why == "ticket_opened" and not policy.sla.has_goals(received.event.severity, received.event.source):
-        return facts
-    return [*facts, *_clocks_follow(state, facts, received, policy.sla, why)]
-
-
-def _clocks_follow(
-    state: TicketState | None, facts: Sequence[Fact], received: Received, rules: SlaPolicy, why: Why
-) -> Sequence[Fact]:
-    """What the change that was just decided means for the clocks of the ticket."""
-    for fact in facts:
-        state = evolve(state, fact)
-    changed: Any = facts[-1]
-    episode = state.episode(changed.ticket_id) if state else None
-    if state is None or episode is None:
-        return ()
-    opened = isinstance(changed, contract.TicketOpened)
-    return after(state, episode, received, rules, why, _introduction(received.event) if opened else NOTHING)
-
-
-def _introduction(event: contract.FailureReported) -> Mapping[str, Any]:
-    """What messages about the ticket say, and by what they find their channel."""
-    return {
-        "subject": subject_of(f"{event.workflow}: {event.message}"),
-        "tags": (f"workflow:{event.workflow}"[:TAG_LENGTH],),
-    }
+    return facts if policy.sla is None or not facts else [*facts, *followed(state, facts, received, policy.sla)]
 
 
 def _failure_reported(state: TicketState | None, received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
@@ -73,7 +43,7 @@ def _failure_reported(state: TicketState | None, received: Received, policy: Tic
     if state is None:
         return (_opened(None, received, "new_identity"),)
     if (episode := state.unresolved()) is not None:
-        return _with_priority(episode, _counted(state, episode, received), received)
+        return with_priority(episode, _counted(state, episode, received), received)
     last = state.last_resolved()
     if last.status == "closed":
         return (_opened(state, received, "previous_closed"),)
@@ -81,7 +51,7 @@ def _failure_reported(state: TicketState | None, received: Received, policy: Tic
     if window is None:
         return (_opened(state, received, "policy_never_reopens"),)
     if last.window_open and received.now < last.resolved_at + window:
-        return _with_priority(last, _reopened(state, last, received, window), received)
+        return with_priority(last, _reopened(state, last, received, window), received)
     return (_opened(state, received, "reopen_window_passed", window),)
 
 
@@ -111,24 +81,6 @@ def _opened(state: TicketState | None, received: Received, rule: str, window_ms:
         previous_ticket_id=state.ticket_id(state.last_resolved()) if state else "",
         priority=PRIORITY_OF_SEVERITY[event.severity],
     )
-
-
-def _with_priority(episode: Episode, fact: Any, received: Received) -> Sequence[Fact]:
-    """A repeat that is more severe than the ticket's priority raises it."""
-    event: contract.FailureReported = received.event
-    if event.severity not in raising_severities(episode.sla):
-        return (fact,)
-    before = (episode.sla or ORDINARY).priority
-    raised = contract.PriorityRaised(
-        entity=received.entity,
-        at=fact.at,
-        cause=received.cause("severity_above_priority", severity=event.severity),
-        ticket_id=fact.ticket_id,
-        from_priority=before,
-        priority=PRIORITY_OF_SEVERITY[event.severity],
-        severity=event.severity,
-    )
-    return (fact, raised)
 
 
 def _counted(state: TicketState, episode: Episode, received: Received) -> Fact:
@@ -199,12 +151,6 @@ _DECISIONS: Final[dict[type, Callable[[TicketState | None, Received, TicketsPoli
     contract.StatusChangeRequested: change_status,
     contract.SuccessReported: succeeded,
     contract.HideRequested: hide,
-}
-_MOVING: Final[dict[type, Why]] = {
-    contract.TicketOpened: "ticket_opened",
-    contract.TicketReopened: "status",
-    contract.StatusChanged: "status",
-    contract.PriorityRaised: "priority",
 }
 _BY_THEMSELVES: Final[dict[type, Callable[[TicketState | None, Received, TicketsPolicy], Sequence[Fact]]]] = {
     contract.TicketReported: report,

@@ -20,6 +20,13 @@ ALERTMANAGER_SECRET = "the secret of Alertmanager"
 
 
 @pytest.fixture(scope="session")
+def slack() -> Iterator[Sink]:
+    """Where the incoming webhook of the installation leads."""
+    with sink() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
 def aws_port() -> int:
     """Where the installation looks for AWS Step Functions; a test that needs it has to answer there."""
     return ports.choose(1)[0]
@@ -29,13 +36,6 @@ def aws_port() -> int:
 def lambda_port() -> int:
     """Where the installation looks for AWS Lambda."""
     return ports.choose(1)[0]
-
-
-@pytest.fixture(scope="session")
-def slack() -> Iterator[Sink]:
-    """Where the incoming webhook of the installation leads."""
-    with sink() as receiver:
-        yield receiver
 
 
 @pytest.fixture(scope="session")

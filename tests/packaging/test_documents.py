@@ -8,13 +8,13 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tocsin.events import alerts, deliveries, documents, incidents, jobs, live, tickets
+from tocsin.events import alerts, deliveries, documents, incidents, jobs, live, tasks, tickets
 from tocsin.events.topics import topics
 
 ROOT = Path(__file__).parents[2]
 TYPES = live.EVENTS | {
     name: cls
-    for domain in (tickets, alerts, incidents, jobs, deliveries)
+    for domain in (tickets, alerts, incidents, jobs, deliveries, tasks)
     for registry in (domain.EVENTS, domain.FACTS)
     for name, cls in registry.items()
 }

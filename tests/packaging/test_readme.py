@@ -136,6 +136,12 @@ def test_batch_is_answered_by_item_and_a_success_is_refused(printed: list[str]) 
 
 
 @pytest.mark.embedded
+def test_T5_the_workflow_of_the_readme_goes_on_with_the_result(printed: list[str]) -> None:
+    shown = block_with(printed, "--name waiting")[-1]
+    assert (shown["status"], shown["settlement"]["result"]) == ("COMPLETED", {"rows": 42})
+
+
+@pytest.mark.embedded
 def test_command_line_does_what_the_readme_says(printed: list[str]) -> None:
     (sent,) = block_with(printed, "send failure")
     assert sent["identifier"] != "orders"
@@ -159,7 +165,7 @@ def test_I8_sample_incidents_are_there_and_one_is_taken_up(printed: list[str]) -
 @pytest.mark.embedded
 def test_I9_every_command_of_the_howto_on_incidents_works(installation: Installation, printed: list[str]) -> None:
     deploy = installation.directory / "deploy"
-    deploy.mkdir()
+    deploy.mkdir(exist_ok=True)
     shutil.copy(ROOT / "deploy" / "grouping.yaml", deploy)
     shell = Shell(installation)
     blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "incidents.md").read_text())
@@ -188,17 +194,6 @@ def test_J17_every_command_of_the_howto_on_jobs_works(installation: Installation
 
 
 @pytest.mark.embedded
-def test_T5_every_command_of_the_howto_on_task_tokens_works(installation: Installation, printed: list[str]) -> None:
-    shell = Shell(installation)
-    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "task-tokens.md").read_text())
-    found = "".join(shell.run(block.replace(".venv/bin/python", sys.executable)) for block in blocks)
-    shell.close()
-    shown = [one for one in documents_in(found) if str(one.get("id", "")).startswith("k_")]
-    assert {"PENDING", "COMPLETED", "POLLING", "CANCELLED"} <= {one["status"] for one in shown}
-    assert next(one for one in shown if one["status"] == "COMPLETED")["settlement"]["result"] == {"rows": 42}
-
-
-@pytest.mark.embedded
 def test_S1_the_ticket_of_the_readme_is_reported_watched_and_acknowledged(printed: list[str]) -> None:
     reported, shown, acknowledged, dashboard, report = block_with(printed, '"id": "T-4711"')
     assert (reported[0]["id"], reported[0]["priority"]) == ("T-4711", "high")
@@ -211,6 +206,9 @@ def test_S1_the_ticket_of_the_readme_is_reported_watched_and_acknowledged(printe
 
 @pytest.mark.embedded
 def test_S11_every_command_of_the_howto_on_service_levels_works(installation: Installation, printed: list[str]) -> None:
+    deploy = installation.directory / "deploy"
+    deploy.mkdir(exist_ok=True)
+    shutil.copy(ROOT / "deploy" / "sla.yaml", deploy)
     shell = Shell(installation)
     blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "sla.md").read_text())
     found = [shell.run(block) for block in blocks]
@@ -220,6 +218,17 @@ def test_S11_every_command_of_the_howto_on_service_levels_works(installation: In
     assert {one["id"] for many in documents if isinstance(many, list) for one in many} >= {"T-1", "T-2"}
     assert [one for one in documents if isinstance(one, dict) and one.get("active")]
     assert (installation.directory / "sla.csv").read_text().startswith("metric,")
+
+
+@pytest.mark.embedded
+def test_T5_every_command_of_the_howto_on_task_tokens_works(installation: Installation, printed: list[str]) -> None:
+    shell = Shell(installation)
+    blocks = _BLOCK.findall((ROOT / "docs" / "howto" / "task-tokens.md").read_text())
+    found = "".join(shell.run(block.replace(".venv/bin/python", sys.executable)) for block in blocks)
+    shell.close()
+    shown = [one for one in documents_in(found) if str(one.get("id", "")).startswith("k_")]
+    assert {"PENDING", "COMPLETED", "POLLING", "CANCELLED"} <= {one["status"] for one in shown}
+    assert next(one for one in shown if one["status"] == "COMPLETED")["settlement"]["result"] == {"rows": 42}
 
 
 @pytest.mark.embedded

@@ -275,6 +275,7 @@ async def test_T5_what_is_not_decided_in_time_is_tried_again_by_the_client(stage
         (TOKENS.issue("default", "e1"), "unknown", "TaskDoesNotExist"),
         ("AQC", "settled", "TaskTimedOut"),
     ],
+    ids=["not ours", "unknown", "settled"],
 )
 async def test_T5_a_token_nobody_waits_for(stage: Stage, token: str, reason: str, code: str) -> None:
     stage.fact = refused(reason)

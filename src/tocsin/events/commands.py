@@ -81,12 +81,12 @@ RefusalReason = Literal[
     "quota_exceeded",  # the workspace has as many jobs as it may have → 429
     "over",  # what runs once has run → 409
     "too_many",  # the workspace has as many as it may have → 409
-    "settled",  # the task was settled, once and for all → 409
-    "registered_otherwise",  # the token belongs to a task that was registered with another body → 409
-    "nothing_to_poll",  # the task names nobody to ask → 409
     "resolved",  # the ticket is resolved: nobody is to be told of it → 409
     "past",  # the time asked for has passed → 422
     "no_ladder",  # no escalation ladder governs the ticket → 409
+    "settled",  # the task was settled, once and for all → 409
+    "registered_otherwise",  # the token belongs to a task that was registered with another body → 409
+    "nothing_to_poll",  # the task names nobody to ask → 409
 ]
 
 

@@ -87,7 +87,7 @@ class Desk:
         self.entity = entity
         self.state: TicketState | None = None
         self.facts: list[Fact] = []
-        self.now, self.offset = START, 0
+        self.now, self.offset, self.asked = START, 0, 0
         self.punctual = True
 
     def at(self, after: int, event: Any, *, duplicate: bool = False, outcome: str = "") -> list[Fact]:
@@ -125,7 +125,11 @@ class Desk:
 
     def _decide(self, event: Any, *, duplicate: bool = False, outcome: str = "") -> list[Fact]:
         name = f"tocsin.tickets.{type(event).__name__}.v1"
-        envelope = Envelope(f"e{self.offset}", name, "/test", "", "default", outcome=outcome)
+        timer = isinstance(event, tickets.TimerDue)
+        self.asked += not timer  # the same event has the same id, however often the ticket was woken before
+        envelope = Envelope(
+            f"t{self.offset}" if timer else f"e{self.asked}", name, "/test", "", "default", outcome=outcome
+        )
         received = Received(event, envelope, self.entity, 0, self.offset, self.now, duplicate)
         self.offset += 1
         new: list[Fact] = []

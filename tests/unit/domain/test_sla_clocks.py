@@ -365,6 +365,29 @@ def test_S11_a_policy_may_start_a_new_cycle_after_a_reopening() -> None:
     assert (desk.clock("resolution").cycle, desk.due("resolution")) == (2, 240)
 
 
+def test_S11_a_ticket_that_is_over_is_forgotten_and_reopened_by_hand_it_starts_a_new_cycle() -> None:
+    desk = Desk(entity=ENTITY)
+    desk.at(0, failure())
+    desk.at(5 * MINUTE, move("done", ticket_id=FIRST))
+    desk.until(2 * DAY)  # no repeat re-opens it any more
+    assert (desk.sla.clocks, desk.sla.subject, desk.sla.forgotten) == ((), "", 1)
+    assert len(msgspec.json.encode(desk.state)) < 200
+    facts = desk.at(3 * DAY, move("open", ticket_id=FIRST))
+    assert named(facts) == ["StatusChanged legal_move", "ClockStarted resolution new_cycle"]
+    assert (desk.clock("resolution").cycle, desk.due("resolution")) == (2, 3 * 24 * 60 + 60)
+
+
+def test_S11_a_ticket_that_claims_to_be_ancient_counts_ten_years() -> None:
+    desk = Desk(policy(OFFICE))
+    desk.at(0, report(created=-1_000 * 365 * DAY, updated=-1_000 * 365 * DAY))
+    assert desk.clock("resolution").started_at == START - 3653 * DAY
+
+
+def test_S11_a_reporters_clock_may_be_ahead() -> None:
+    desk = opened(created=3_000, updated=3_000)
+    assert (desk.clock("resolution").started_at, desk.due("resolution")) == (START, 60)
+
+
 def test_S11_a_failure_that_reopens_its_ticket_resumes_the_clock() -> None:
     desk = Desk(entity=ENTITY)
     desk.at(0, failure())

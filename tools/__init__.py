@@ -1,0 +1,1 @@
+"""Scripts for development; each is run by its path."""
