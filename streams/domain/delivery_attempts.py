@@ -17,8 +17,11 @@ from tocsin.streams.domain.delivery_state import UNANSWERED, DeliveryState
 
 
 def begun(state: DeliveryState | None, received: Received, policy: DeliveriesPolicy) -> Sequence[Fact]:
-    """Before an attempt whose repetition would be refused. One that was noted before was cut, or is made twice; one whose
-    number is over was begun by an owner who had not heard of that yet."""
+    """Before an attempt whose repetition would be refused.
+
+    One that was noted before was cut, or is made twice. One whose number is over was begun by an owner who had not
+    heard of that yet.
+    """
     event: contract.AttemptBegun = received.event
     if state is None:
         return ()
