@@ -14,7 +14,7 @@ CODE := src ingest streams projections api tests tools bench examples
 .PHONY: help up install-dev check test-unit test test-long e2e-step-functions bench lock sizes docs clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /\1\t/' | expand -t 20
 
 up: $(VENV)/.installed ## a running system on http://localhost:8000, from nothing
 	@exec $(BIN)/tocsin up

@@ -8,7 +8,6 @@ from typing import Any, Final
 from tocsin import secret_headers
 from tocsin.egress import urls
 from tocsin.encryption import Cipher
-from tocsin.errors import StartError
 from tocsin.events.sla import SlaPolicyActivated
 from tocsin.events.tickets import DOMAIN
 from tocsin.ingest.policies import PolicyPublisher
@@ -29,12 +28,12 @@ class SlaPolicyPublisher(PolicyPublisher):
     def _read_file(self, path: Path) -> dict[str, Any]:
         """Raises PolicyError, also for URLs that cannot be kept secret."""
         body = read_sla_policy(path) | {"public_url": self._public_url}
-        if any(channel["url"] for channel in body["channels"].values()):
-            try:
-                self._cipher.encrypt("")
-            except StartError as error:
-                raise PolicyError(f"{path.name}: channels with a url cannot be kept: {error}") from error
-        return body
+        if not any(channel["url"] for channel in body["channels"].values()):
+            return body
+        if not self._cipher.fingerprint:
+            raise PolicyError(f"{path.name}: a url of a channel cannot be kept without TOCSIN_ENCRYPTION_KEYS")
+        # another key is another version: its URLs are sealed anew before the old key is taken away
+        return body | {"sealed_with": self._cipher.fingerprint}
 
     def event(self, version: str, body: dict[str, Any]) -> SlaPolicyActivated:
         """``version``: of the body with its URLs in the clear, since what seals them is different every time."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from tocsin.errors import StartError
@@ -12,12 +14,17 @@ class CannotDecrypt(ValueError):
 
 
 class Cipher:
-    """Fernet (AES-128-CBC and HMAC-SHA256): what was changed at rest does not decrypt."""
+    """Fernet (AES-128-CBC and HMAC-SHA256): what was changed at rest does not decrypt.
+
+    fingerprint: tells the key that encrypts from others without telling it; empty when there is none.
+    """
 
     def __init__(self, keys: str) -> None:
         """``keys``: comma-separated, 32 bytes each in URL-safe base64. Raises StartError."""
+        texts = [key.strip() for key in keys.split(",") if key.strip()]
+        self.fingerprint = hashlib.sha256(texts[0].encode()).hexdigest()[:8] if texts else ""
         try:
-            self._keys = [Fernet(key.strip()) for key in keys.split(",") if key.strip()]
+            self._keys = [Fernet(key) for key in texts]
         except ValueError:
             raise StartError(
                 "TOCSIN_ENCRYPTION_KEYS must hold keys of 32 bytes in URL-safe base64, comma-separated."

@@ -17,18 +17,23 @@ from tocsin.streams.domain.delivery_state import UNANSWERED, DeliveryState
 
 
 def begun(state: DeliveryState | None, received: Received, policy: DeliveriesPolicy) -> Sequence[Fact]:
-    """Before an attempt whose repetition would be refused. One that was noted before was cut, or is made twice."""
+    """Before an attempt whose repetition would be refused.
+
+    One that was noted before was cut, or is made twice. One whose number is over was begun by an owner who had not
+    heard of that yet.
+    """
     event: contract.AttemptBegun = received.event
-    if state is None or event.attempt != state.attempt:
+    if state is None:
         return ()
+    late = event.attempt != state.attempt
     noted = contract.AttemptNoted(
         entity=received.entity,
         at=received.at,
-        cause=received.cause("begins" if not state.begun else "begins_again"),
+        cause=received.cause("begins_late" if late else "begins_again" if state.begun else "begins"),
         delivery_id=state.delivery_id,
         origin=state.origin,
         attempt=event.attempt,
-        begun=state.begun + 1,
+        begun=1 if late else state.begun + 1,
     )
     return (noted,)
 

@@ -51,6 +51,8 @@ def evolve(state: DeliveryState | None, fact: Fact) -> DeliveryState | None:
                 fact.max_attempts,
             )
         case contract.AttemptNoted() if state is not None:
+            if fact.attempt != state.attempt:
+                return msgspec.structs.replace(state, uncertain=True)
             return msgspec.structs.replace(state, begun=fact.begun)
         case contract.AttemptRecorded(next_attempt_at=at) if at and state is not None:
             uncertain = state.may_have_arrived or fact.error == UNANSWERED

@@ -160,7 +160,10 @@ class DeliveryAccepted(DeliveryFact, frozen=True, omit_defaults=True, kw_only=Tr
 
 
 class AttemptNoted(DeliveryFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """An attempt begins. ``begun``: how often this one has; more than once: it was cut before its end was told."""
+    """An attempt begins. ``begun``: how often this one has; more than once: it was cut before its end was told.
+
+    One whose number is over already was made once more by a new owner, and nobody will hear of its end.
+    """
 
     attempt: int
     begun: int

@@ -62,6 +62,14 @@ async def test_S6_the_url_of_a_channel_is_sealed_and_its_version_stays(tmp_path:
     assert sent(memory)[0].version == sent(other)[0].version
 
 
+async def test_S6_another_key_seals_the_urls_anew(tmp_path: Path) -> None:
+    one, memory = publisher(tmp_path, WITH_URL)
+    other, again = publisher(tmp_path, WITH_URL, Cipher(Fernet.generate_key().decode()))
+    await one.publish()
+    await other.publish()
+    assert sent(memory)[0].version != sent(again)[0].version
+
+
 async def test_S6_a_broken_file_keeps_the_old_policy_and_is_counted(tmp_path: Path) -> None:
     policies, memory = publisher(tmp_path, TARGETS)
     await policies.publish()
