@@ -29,7 +29,7 @@ def effects(fact: Fact) -> Sequence[Effect]:
         case contract.JobDeleted(counted=True):
             return (_released(fact.job_id),)
         case contract.RunFinished():
-            finished = (_released(fact.job_id),) if fact.status in ("completed", "failed") else ()
+            finished = (_released(fact.job_id),) if fact.counted else ()
             return (*finished, *_ticket(fact))
     return ()
 

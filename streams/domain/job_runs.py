@@ -58,7 +58,7 @@ def _finished(telling: Telling, event: contract.RunEnded, run: Run) -> None:
     job = telling.job
     fields: dict[str, Any] = {}
     if (status := _status_after(telling, run, event.result)) is not None:
-        fields = {"status": status, "next_run": ""}
+        fields = {"status": status, "next_run": "", "counted": True}
     telling.about(
         contract.RunFinished,
         f"run_{event.result}",

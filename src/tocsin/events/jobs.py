@@ -303,7 +303,7 @@ class RunFinished(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     """The end of a run, and of a job that runs once.
 
     ticket_entity: the ticket of this job's failures, when it is to hear of this end: a failure, or the first success
-    after one.
+    after one. counted: the job counted against the quota until now, and does no more.
     """
 
     run_id: str
@@ -317,6 +317,7 @@ class RunFinished(JobFact, frozen=True, omit_defaults=True, kw_only=True, gc=Fal
     error: str = ""
     detail: str = ""
     ticket_entity: str = ""
+    counted: bool = False
 
 
 class RunIgnored(Fact, frozen=True, omit_defaults=True, kw_only=True, gc=False):

@@ -195,6 +195,17 @@ def test_J2_a_one_time_job_ends_with_its_run(result: str, status: str) -> None:
     assert world.fired() == [("10:01:00", "fired")]
 
 
+def test_J14_a_run_beside_the_schedule_that_ends_after_the_job_frees_no_second_place() -> None:
+    world = World()
+    world.create(run_at=rfc3339(START))
+    world.create()
+    job_id = next(fact.job_id for fact in world.facts if isinstance(fact, contract.JobCreated))
+    world.ask(contract.JobRunRequested(job_id=job_id, actor="ana"))
+    world.end_all("succeeded")
+    freed = [fact for fact in world.facts if isinstance(fact, contract.QuotaChanged)]
+    assert [fact.cause.rule for fact in freed] == ["counts_no_more"]
+
+
 def test_J2_a_time_within_a_second_is_kept_to_the_millisecond() -> None:
     world = World()
     facts = world.create(run_at=rfc3339(START + MINUTE + 250))
