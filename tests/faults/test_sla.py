@@ -103,6 +103,11 @@ async def test_S6_another_policy_reaches_thousands_of_open_tickets_and_lets_othe
     await tickets.until(lambda: any(fact.ticket_id == "S6-meanwhile" for fact in tickets.of(sla.ClockStarted)))
     meanwhile = next(fact for fact in tickets.of(sla.ClockStarted) if fact.ticket_id == "S6-meanwhile")
     assert unix_ms(meanwhile.at) - asked < 5_000
-    await tickets.until(lambda: len(tickets.of(sla.ClockRetargeted)) >= count, 120)
-    assert Counter(fact.ticket_id for fact in tickets.of(sla.ClockRetargeted)).most_common(1)[0][1] == 1
-    assert {fact.why for fact in tickets.of(sla.ClockRetargeted)} == {"policy"}
+    await tickets.until(lambda: len(retargeted(tickets)) >= count, 120)
+    assert Counter(fact.ticket_id for fact in retargeted(tickets)).most_common(1)[0][1] == 1
+    assert {fact.why for fact in retargeted(tickets)} == {"policy"}
+
+
+def retargeted(tickets: Watch) -> list[sla.ClockRetargeted]:
+    """Those of this test: open tickets of others hear of every policy, too."""
+    return [fact for fact in tickets.of(sla.ClockRetargeted) if fact.ticket_id.startswith("S6-")]
