@@ -172,7 +172,7 @@ def worker(start: Start, database: str) -> Callable[[int], WorkerProcess]:
 async def test_T3_killed_owners_poll_and_settle_every_task_once(
     bootstrap: str, worker: Callable[[int], WorkerProcess], long: bool
 ) -> None:
-    rounds, tasks = (20, 40) if long else (3, 25)
+    rounds, tasks = (20, 40) if long else (2, 20)
     aws, jobs = Aws(), Jobs()
     async with log(bootstrap) as decided, Sink(aws) as states, Sink(jobs) as outside:
         workers = [worker(states.port) for _ in range(2)]
