@@ -12,8 +12,9 @@ import msgspec
 from fastapi import Response
 
 from tocsin.events import tasks as contract
+from tocsin.events.tasks import MAX_CAUSE_BYTES, MAX_ERROR_BYTES, MAX_RESULT_BYTES
 from tocsin.ingest.sources.json_text import one_line, too_deep
-from tocsin.ingest.task_spec import MAX_CAUSE_BYTES, MAX_ERROR_BYTES, MAX_RESULT_BYTES, Result
+from tocsin.ingest.task_spec import Result
 from tocsin.outcomes import Outcome
 from tocsin.task_tokens import MAX_TOKEN
 

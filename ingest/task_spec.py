@@ -17,7 +17,7 @@ from tocsin.errors import StartError
 from tocsin.events import json_path
 from tocsin.events.deliveries import PollReading
 from tocsin.events.jobs import NO_PAYLOAD
-from tocsin.events.tasks import Poll, TaskSpec
+from tocsin.events.tasks import MAX_CAUSE_BYTES, MAX_ERROR_BYTES, MAX_RESULT_BYTES, Poll, TaskSpec
 from tocsin.events.topics import INLINE_PAYLOAD_BYTES
 from tocsin.ingest.job_fields import Wrong, readers
 from tocsin.ingest.sources.json_text import check_depth, check_encoding, members, one_line
@@ -25,10 +25,6 @@ from tocsin.ingest.task_bodies import PollBody, Registration
 from tocsin.problems import FieldError, invalid
 from tocsin.task_tokens import PREFIX
 
-MAX_RESULT_BYTES: Final = 262_144
-MAX_ERROR_BYTES: Final = 256
-MAX_CAUSE_BYTES: Final = 32_768
-"""All UTF-8. Source: AWS Step Functions API reference, SendTaskSuccess and SendTaskFailure."""
 _MOST: Final = {"result": MAX_RESULT_BYTES, "error": MAX_ERROR_BYTES, "cause": MAX_CAUSE_BYTES}
 _NULL: Final = b"null"
 

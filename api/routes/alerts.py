@@ -15,7 +15,7 @@ from tocsin.api.queries import alerts, export, facets
 from tocsin.api.queries.alert_filter import AlertFilter, AlertQuery, Sort
 from tocsin.api.queries.reader import Reader
 from tocsin.api.routes.exports import EXPORTED, exported
-from tocsin.api.routes.paging import IF_NONE_MATCH, JSON, LISTED, SHOWN, entity_response, page_response
+from tocsin.api.routes.paging import IF_NONE_MATCH, JSON, LISTED, SHOWN, comparable, entity_response, page_response
 from tocsin.authentication import Reader as ReadingPrincipal
 from tocsin.problems import not_found, responses
 from tocsin.projections.tables import alert_document
@@ -89,10 +89,8 @@ def router(reader: Reader) -> APIRouter:
         openapi_extra=IF_NONE_MATCH,
     )
     async def get_alert(alert_id: AlertId, request: Request, principal: ReadingPrincipal) -> Response:
-        if "\x00" in alert_id:
-            raise not_found("alert")
         async with reader.connection() as connection:
-            shown = await alerts.detail(connection, principal.workspace, alert_id)
+            shown = await alerts.detail(connection, principal.workspace, comparable(alert_id, "alert"))
         if shown is None:
             raise not_found("alert")
         # a context that has not arrived yet would otherwise never be asked for again

@@ -16,7 +16,7 @@ from tocsin.api.queries.incident_filter import IncidentFilter, IncidentQuery, So
 from tocsin.api.queries.parameters import Filter, Paging
 from tocsin.api.queries.reader import Reader
 from tocsin.api.routes.exports import EXPORTED, exported
-from tocsin.api.routes.paging import JSON, LISTED, page_response
+from tocsin.api.routes.paging import JSON, LISTED, comparable, page_response
 from tocsin.authentication import Reader as ReadingPrincipal
 from tocsin.problems import not_found, responses
 from tocsin.projections.tables import action_document, alert_document, incident_document
@@ -96,7 +96,7 @@ def router(reader: Reader) -> APIRouter:
     )
     async def get_incident(incident_id: IncidentId, principal: ReadingPrincipal) -> Response:
         async with reader.connection() as connection:
-            shown = await incidents.detail(connection, principal.workspace, _checked(incident_id))
+            shown = await incidents.detail(connection, principal.workspace, comparable(incident_id, "incident"))
         if shown is None:
             raise not_found("incident")
         body = incident_document(shown.row) | {
@@ -122,15 +122,9 @@ def router(reader: Reader) -> APIRouter:
         principal: ReadingPrincipal,
     ) -> Response:
         async with reader.connection() as connection:
-            page = await incidents.timeline(connection, principal.workspace, _checked(incident_id), query)
+            page = await incidents.timeline(connection, principal.workspace, comparable(incident_id, "incident"), query)
         if page is None:
             raise not_found("incident")
         return page_response(request, query, page, [action_document(row) for row in page.rows])
 
     return found
-
-
-def _checked(incident_id: str) -> str:
-    if "\x00" in incident_id:
-        raise not_found("incident")
-    return incident_id

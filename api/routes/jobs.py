@@ -11,7 +11,7 @@ from tocsin.api.job_documents import Job, JobPage, Log, LogPage, Slot, SlotPage
 from tocsin.api.queries import jobs
 from tocsin.api.queries.job_filter import Deleted, JobQuery, LogQuery, SlotQuery
 from tocsin.api.queries.reader import Reader
-from tocsin.api.routes.paging import JSON, LISTED, page_response
+from tocsin.api.routes.paging import JSON, LISTED, comparable, page_response
 from tocsin.authentication import Reader as ReadingPrincipal
 from tocsin.problems import not_found, responses
 from tocsin.projections.tables import job_document, job_log_document, slot_document
@@ -44,7 +44,7 @@ def router(reader: Reader) -> APIRouter:
     async def get_job(job_id: JobId, query: Annotated[Deleted, Query()], principal: ReadingPrincipal) -> Response:
         async with reader.connection() as connection:
             shown = await jobs.detail(
-                connection, principal.workspace, _checked(job_id), include_deleted=query.include_deleted
+                connection, principal.workspace, comparable(job_id, "job"), include_deleted=query.include_deleted
             )
         if shown is None:
             raise not_found("job")
@@ -63,7 +63,7 @@ def router(reader: Reader) -> APIRouter:
         job_id: JobId, query: Annotated[SlotQuery, Query()], request: Request, principal: ReadingPrincipal
     ) -> Response:
         async with reader.connection() as connection:
-            page = await jobs.slots(connection, principal.workspace, _checked(job_id), query)
+            page = await jobs.slots(connection, principal.workspace, comparable(job_id, "job"), query)
         if page is None:
             raise not_found("job")
         return page_response(request, query, page, [slot_document(row) for row in page.rows])
@@ -79,15 +79,9 @@ def router(reader: Reader) -> APIRouter:
         job_id: JobId, query: Annotated[LogQuery, Query()], request: Request, principal: ReadingPrincipal
     ) -> Response:
         async with reader.connection() as connection:
-            page = await jobs.logs(connection, principal.workspace, _checked(job_id), query)
+            page = await jobs.logs(connection, principal.workspace, comparable(job_id, "job"), query)
         if page is None:
             raise not_found("job")
         return page_response(request, query, page, [job_log_document(row) for row in page.rows])
 
     return found
-
-
-def _checked(job_id: str) -> str:
-    if "\x00" in job_id:
-        raise not_found("job")
-    return job_id

@@ -10,6 +10,7 @@ import orjson
 from fastapi import Request, Response
 
 from tocsin.api.queries.listing import Paged
+from tocsin.problems import not_found
 
 JSON: Final = "application/json"
 LISTED: Final[dict[int | str, dict[str, Any]]] = {
@@ -31,6 +32,13 @@ SHOWN: Final[dict[int | str, dict[str, Any]]] = {
 IF_NONE_MATCH: Final[dict[str, Any]] = {
     "parameters": [{"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}}]
 }
+
+
+def comparable(id_: str, kind: str) -> str:
+    """The id, when the database could know it: text there has no NUL. Raises Problem 404."""
+    if "\x00" in id_:
+        raise not_found(kind)
+    return id_
 
 
 class Shaped(Paged, Protocol):

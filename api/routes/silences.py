@@ -10,7 +10,7 @@ from tocsin.api.incident_documents import Silence, SilencePage
 from tocsin.api.queries import silences
 from tocsin.api.queries.reader import Reader
 from tocsin.api.queries.silences import SilenceQuery
-from tocsin.api.routes.paging import IF_NONE_MATCH, LISTED, SHOWN, entity_response, page_response
+from tocsin.api.routes.paging import IF_NONE_MATCH, LISTED, SHOWN, comparable, entity_response, page_response
 from tocsin.authentication import Reader as ReadingPrincipal
 from tocsin.problems import not_found, responses
 from tocsin.projections.tables import silence_document
@@ -44,10 +44,8 @@ def router(reader: Reader) -> APIRouter:
         openapi_extra=IF_NONE_MATCH,
     )
     async def get_silence(silence_id: SilenceId, request: Request, principal: ReadingPrincipal) -> Response:
-        if "\x00" in silence_id:
-            raise not_found("silence")
         async with reader.connection() as connection:
-            row = await silences.one(connection, principal.workspace, silence_id)
+            row = await silences.one(connection, principal.workspace, comparable(silence_id, "silence"))
         if row is None:
             raise not_found("silence")
         return entity_response(request, silence_document(row), row["version"])

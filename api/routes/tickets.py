@@ -15,7 +15,7 @@ from tocsin.api.documents import Ticket, TicketDetail, TicketPage
 from tocsin.api.queries import tickets
 from tocsin.api.queries.reader import Reader
 from tocsin.api.queries.ticket_filter import TicketQuery
-from tocsin.api.routes.paging import IF_NONE_MATCH, LISTED, SHOWN, entity_response, page_response
+from tocsin.api.routes.paging import IF_NONE_MATCH, LISTED, SHOWN, comparable, entity_response, page_response
 from tocsin.authentication import Reader as ReadingPrincipal
 from tocsin.problems import not_found, responses
 from tocsin.projections.tables import document, notification_document, sla_alert_document
@@ -52,10 +52,8 @@ def router(reader: Reader) -> APIRouter:
         openapi_extra=IF_NONE_MATCH,
     )
     async def get_ticket(ticket_id: TicketId, request: Request, principal: ReadingPrincipal) -> Response:
-        if "\x00" in ticket_id:
-            raise not_found("ticket")
         async with reader.connection() as connection:
-            found = await tickets.detail(connection, principal.workspace, ticket_id)
+            found = await tickets.detail(connection, principal.workspace, comparable(ticket_id, "ticket"))
         if found is None:
             raise not_found("ticket")
         # a context that has not arrived yet would otherwise never be asked for again

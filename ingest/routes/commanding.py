@@ -11,7 +11,7 @@ from tocsin import outcomes
 from tocsin.authentication import Principal
 from tocsin.ingest.commands import Command, Commands
 from tocsin.ingest.routes.failures_documentation import IDEMPOTENCY_KEY
-from tocsin.ingest.routes.requests import head_of, idempotency_key, request_of
+from tocsin.ingest.routes.requests import Head, expected_version, head_of, idempotency_key, request_of
 
 IF_MATCH: Final = {
     "name": "If-Match",
@@ -35,6 +35,11 @@ LATER: Final[dict[int | str, dict[str, Any]]] = {
 Words = Annotated[str, StringConstraints(pattern=r"^[^\x00]*$", strip_whitespace=True)]
 Reason = Annotated[Words, StringConstraints(max_length=2000)]
 Actor = Annotated[Words, StringConstraints(max_length=200)]
+
+
+def version_wanted(event: type[Any], head: Head) -> dict[str, int | None]:
+    """If-Match, for an event that minds it. Raises Problem 422."""
+    return {"if_version": expected_version(head)} if "if_version" in event.__struct_fields__ else {}
 
 
 async def decided(

@@ -17,8 +17,8 @@ from tocsin.ingest.job_preview import preview
 from tocsin.ingest.job_spec import Bodies, Body
 from tocsin.ingest.records import payload_record
 from tocsin.ingest.routes import jobs_documentation as documentation
-from tocsin.ingest.routes.commanding import decided
-from tocsin.ingest.routes.requests import actor_of, expected_version, head_of
+from tocsin.ingest.routes.commanding import decided, version_wanted
+from tocsin.ingest.routes.requests import actor_of, head_of
 from tocsin.problems import not_found
 
 JobId = Annotated[str, Path(description="Id of the job", examples=["j_mzxw6ytboi5dcmrtgq2tmnzyha-1"])]
@@ -51,9 +51,7 @@ class JobRoutes:
         """What is asked of a job that exists. Raises Problem 404 for an id that no job of the workspace can have."""
         _check(job_id, principal)
         head = head_of(request.scope)
-        if "if_version" in event.__struct_fields__:
-            more["if_version"] = expected_version(head)
-        asked = event(job_id=job_id, actor=actor_of(None, head, principal), **more)
+        asked = event(job_id=job_id, actor=actor_of(None, head, principal), **more, **version_wanted(event, head))
         return await decided(self.commands, contract.DOMAIN, job_id, asked, request, principal)
 
     async def preview(self, request: Request) -> Response:

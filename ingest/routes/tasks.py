@@ -14,13 +14,14 @@ from tocsin.authentication import Principal, Writer
 from tocsin.events import tasks as contract
 from tocsin.events.identity import TASK_ID
 from tocsin.events.times import rfc3339, round_down_ms
+from tocsin.ingest import task_callbacks
 from tocsin.ingest.commands import Command, Commands
 from tocsin.ingest.records import keyed_id, payload_record
 from tocsin.ingest.routes import tasks_documentation as documentation
-from tocsin.ingest.routes.commanding import decided
-from tocsin.ingest.routes.requests import actor_of, expected_version, head_of, idempotency_key, request_of
+from tocsin.ingest.routes.commanding import decided, version_wanted
+from tocsin.ingest.routes.requests import actor_of, head_of, idempotency_key, request_of
 from tocsin.ingest.task_bodies import Callback, Cancel, Extension, Registration, Settle
-from tocsin.ingest.task_spec import MAX_RESULT_BYTES, Result, TaskSpecs, check_settlement, result_of
+from tocsin.ingest.task_spec import Result, TaskSpecs, check_settlement, result_of
 from tocsin.outcomes import Answered
 from tocsin.problems import Problem, not_found
 from tocsin.task_tokens import TaskTokens
@@ -30,7 +31,6 @@ CallbackSecret = Annotated[str, Path(description="As `callback_url` has it")]
 _ROUTE: Final = "/v1/tasks"
 _ONE: Final = "/v1/tasks/{task_id}"
 CALLBACKS: Final = "/callbacks/tasks"
-_CALLBACK_ACTOR: Final = "callback"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,7 @@ class TaskRoutes:
         if not TASK_ID.fullmatch(task_id):
             raise not_found("task")
         head = head_of(request.scope)
-        if "if_version" in event.__struct_fields__:
-            more["if_version"] = expected_version(head)
-        asked = event(task_id=task_id, actor=actor_of(actor, head, principal), **more)
+        asked = event(task_id=task_id, actor=actor_of(actor, head, principal), **more, **version_wanted(event, head))
         return await decided(self.commands, contract.DOMAIN, task_id, asked, request, principal)
 
     async def settle(self, task_id: str, asked: Settle, request: Request, principal: Principal) -> Response:
@@ -80,24 +78,14 @@ class TaskRoutes:
         workspace = self.tokens.workspace_of(task_id, secret)
         if workspace is None or not TASK_ID.fullmatch(task_id):
             raise not_found("task")
-        event = await self._said(task_id, said, await request.body())
-        principal = Principal(workspace, _CALLBACK_ACTOR, frozenset())
+        result = result_of(await request.body())
+        event = task_callbacks.event_of(task_id, said, result)
+        if isinstance(event, contract.SettleRequested) and event.result_digest:
+            await self._keep(result)
+        principal = Principal(workspace, task_callbacks.ACTOR, frozenset())
         answered = await decided(self.commands, contract.DOMAIN, task_id, event, request, principal)
         # the job hears that it was heard, not what the workflow knows
         return Response(status_code=204) if answered.status_code == 200 else answered
-
-    async def _said(self, task_id: str, said: Callback, body: bytes) -> Any:
-        if said.status == "RUNNING":
-            return contract.HeartbeatReceived(task_id=task_id, actor=_CALLBACK_ACTOR)
-        result = result_of(body)
-        more: dict[str, Any] = {"outcome": "failure", "error": said.error, "cause": said.cause}
-        if said.status == "COMPLETED" and len(result.text) > MAX_RESULT_BYTES:
-            cause = f"the result has {len(result.text)} bytes; a workflow takes {MAX_RESULT_BYTES}"
-            more |= {"error": "ResultTooLarge", "cause": cause}
-        elif said.status == "COMPLETED":
-            await self._keep(result)
-            more = {"outcome": "success"} | result.fields()
-        return contract.SettleRequested(task_id=task_id, actor=_CALLBACK_ACTOR, via="callback", **more)
 
     async def _keep(self, result: Result) -> None:
         """Before the event that names its digest. Raises Problem 503."""

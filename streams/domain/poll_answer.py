@@ -12,9 +12,9 @@ import msgspec
 
 from tocsin.events import json_path
 from tocsin.events.deliveries import PollAnswer, PollReading
+from tocsin.events.tasks import MAX_RESULT_BYTES, too_large
 from tocsin.events.topics import INLINE_PAYLOAD_BYTES
 from tocsin.events.vocabulary import PollState
-from tocsin.streams.domain.task_polls import MAX_RESULT_BYTES
 
 MAX_ANSWER_BYTES: Final = 1024 * 1024
 """Of an answer that is read; a result has less, but may be wrapped in more."""
@@ -63,7 +63,7 @@ def _completed(word: str, result: Any) -> tuple[PollAnswer, bytes]:
     encoded = msgspec.json.encode(None if result is json_path.MISSING else result)
     found = PollAnswer(state="completed", external_status=word[:_SHOWN])
     if len(encoded) > MAX_RESULT_BYTES:
-        detail = f"the result has {len(encoded)} bytes; a workflow takes {MAX_RESULT_BYTES}"
+        detail = too_large(len(encoded))
         return msgspec.structs.replace(found, state="oversize", detail=detail), b""
     if len(encoded) > INLINE_PAYLOAD_BYTES:
         return msgspec.structs.replace(found, result_digest=hashlib.sha256(encoded).hexdigest()), encoded

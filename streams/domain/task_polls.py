@@ -8,16 +8,13 @@ from typing import Final
 from tocsin.events import tasks as contract
 from tocsin.events.commands import Answer, Fact
 from tocsin.events.deliveries import PollAnswer, Request
-from tocsin.events.tasks import Poll
+from tocsin.events.tasks import RESULT_TOO_LARGE, Poll
 from tocsin.events.vocabulary import PollVerdict
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.task_policy import TasksPolicy
 from tocsin.streams.domain.task_settling import Settlement, failure, settle
 from tocsin.streams.domain.task_state import Task
 from tocsin.streams.domain.task_telling import LAMBDA_ENDPOINT, Telling
-
-MAX_RESULT_BYTES: Final = 262_144
-"""UTF-8. Source: AWS Step Functions API reference, SendTaskSuccess, output."""
 
 
 def start(telling: Telling, poll: Poll, rule: str, *, actor: str = "", answers: tuple[Answer, ...] = ()) -> None:
@@ -125,7 +122,7 @@ def _settlement(
     if verdict == "failed" and answer is not None:
         return failure("FAILED", answer.detail or f"the job is {answer.external_status}"), "polled"
     if verdict == "oversize" and answer is not None:
-        return failure("FAILED", answer.detail, error="ResultTooLarge"), "result_too_large"
+        return failure("FAILED", answer.detail, error=RESULT_TOO_LARGE), "result_too_large"
     return failure("MAX_ATTEMPTS", _exhausted(task, event)), "attempts_exhausted"
 
 

@@ -15,9 +15,6 @@ from tocsin.events.vocabulary import Confirmation, TaskOutcome, TaskStatus
 from tocsin.streams.domain.task_telling import STATES_ENDPOINT, Telling
 
 POLICY_ACTOR: Final = "tocsin"
-MAX_ERROR_BYTES: Final = 256
-MAX_CAUSE_BYTES: Final = 32_768
-"""Source of both: AWS Step Functions API reference, SendTaskFailure."""
 _NULL: Final = msgspec.Raw(b"null")
 _SEPARATOR: Final = b"\x00"
 
@@ -47,8 +44,8 @@ def failure(status: TaskStatus, cause: str, *, error: str = "", actor: str = POL
         status,
         "failure",
         actor,
-        error=cut(error or status, MAX_ERROR_BYTES),
-        cause=cut(cause, MAX_CAUSE_BYTES),
+        error=cut(error or status, contract.MAX_ERROR_BYTES),
+        cause=cut(cause, contract.MAX_CAUSE_BYTES),
     )
 
 

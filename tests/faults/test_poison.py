@@ -151,8 +151,10 @@ def occurrences(installation: Installation, identifier: str) -> int:
     return sum(one["occurrences"] for one in found if one["identifier"] == identifier)
 
 
-def until_counted(installation: Installation, identifier: str, count: int, seconds: float = IN_TIME) -> None:
+def until_counted(installation: Installation, identifier: str, count: int, seconds: float = IN_TIME) -> int:
+    """The count, once it was reached; TimeoutError when it is not."""
     eventually(lambda: occurrences(installation, identifier) == count, seconds)
+    return count
 
 
 @pytest.fixture(scope="module")
@@ -179,16 +181,14 @@ def test_poison_waits_with_its_reason_and_the_partition_moves_on(buried: dict[st
 def test_compressed_batches_simply_work(installation: Installation) -> None:
     codecs = ("gzip", "snappy", "lz4", "zstd")
     put(installation, *(good(codec, encoded(identifier=codec), codec) for codec in codecs))
-    for codec in codecs:
-        until_counted(installation, codec, 1)
+    assert sum(until_counted(installation, codec, 1) for codec in codecs) == len(codecs)
 
 
 def test_unusual_values_are_tickets_too(installation: Installation) -> None:
     infinite = encoded(identifier="infinite")[:-1] + b', "context": {"rows": 1e999}}'
     large = encoded(identifier="large")[:-1] + b', "context": "' + b"x" * 1_992_000 + b'"}'
     put(installation, good("infinite", infinite), good("large", large))
-    until_counted(installation, "infinite", 1)
-    until_counted(installation, "large", 1)
+    assert until_counted(installation, "infinite", 1) == until_counted(installation, "large", 1) == 1
 
 
 def test_fact_the_database_refuses_is_kept_aside_and_the_others_are_shown(installation: Installation) -> None:

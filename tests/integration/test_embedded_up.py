@@ -66,6 +66,7 @@ def test_a_killed_child_is_started_again(installation: Installation, name: str) 
     before.kill()
     eventually(lambda: installation.replaced(name, before), 60)
     eventually(installation.ready, 60)
+    assert not process.is_alive(before)
 
 
 def test_nothing_outlives_a_killed_supervisor_and_the_next_start_continues(installation: Installation) -> None:

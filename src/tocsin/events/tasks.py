@@ -24,6 +24,17 @@ from tocsin.events.vocabulary import Confirmation, PollVerdict, RunResult, TaskO
 
 DOMAIN: Final = "tasks"
 
+MAX_RESULT_BYTES: Final = 262_144
+MAX_ERROR_BYTES: Final = 256
+MAX_CAUSE_BYTES: Final = 32_768
+"""All UTF-8. Source: AWS Step Functions API reference, SendTaskSuccess and SendTaskFailure."""
+RESULT_TOO_LARGE: Final = "ResultTooLarge"
+
+
+def too_large(size: int) -> str:
+    """Why a result of ``size`` bytes is a failure."""
+    return f"the result has {size} bytes; a workflow takes {MAX_RESULT_BYTES}"
+
 
 class Poll(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """How the outside job is asked: at ``url``, or by invoking ``lambda_function``.

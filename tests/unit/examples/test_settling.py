@@ -100,4 +100,6 @@ def test_what_tocsin_is_told_is_what_its_api_takes(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setenv("JOB_STATUS_URL", "https://jobs.example.com/{job_id}")
     for polled_by in registration.POLLED_BY:
-        Registration.model_validate(registration.body(ROW, "job-1", ARN, polled_by, 30_000))
+        told = registration.body(ROW, "job-1", ARN, polled_by, 30_000)
+        read = Registration.model_validate(told)
+        assert (read.external_job.id, read.timeout_seconds) == ("job-1", told["timeout_seconds"])
