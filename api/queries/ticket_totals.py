@@ -1,6 +1,6 @@
 """How many tickets a list has: from the kept counts where they suffice, else by counting.
 
-Of a search no more than ``COUNTED_TO`` are counted: a word that many tickets have would cost a visit to each of them.
+Of a search no more than some are counted: a word that many tickets have would cost a visit to each of them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from tocsin.api.queries.ticket_conditions import has_words, is_search
@@ -17,7 +17,10 @@ from tocsin.api.queries.ticket_filter import TicketFilter
 from tocsin.projections.tables import ticket_counts, ticket_search, tickets
 from tocsin.projections.tables.ticket_counts import DIMENSIONS, KINDS
 
-COUNTED_TO: Final = 10_000
+HAVING_WORDS: Final = 5_000
+"""So many tickets are counted that have the words of a search."""
+MATCHING: Final = 1_000
+"""So many are counted of a search that other filters narrow: each costs a look into two tables, as do those between."""
 _NOT_KEPT: Final = ("identifier", "assignee", "tag", "created_from", "created_to", "updated_from", "updated_to")
 _c, _s = ticket_counts.c, ticket_search.c
 
@@ -36,9 +39,11 @@ def is_kept(wanted: TicketFilter) -> bool:
     return not narrowed and not is_search(wanted) and len(_dimensions(wanted)) <= 1
 
 
-async def kept(connection: AsyncConnection, workspace: str, wanted: TicketFilter) -> Total:
-    """Only where ``is_kept``."""
-    return Total(int((await connection.execute(_kept(workspace, wanted))).scalar_one()))
+async def kept(connection: AsyncConnection, workspace: str, wanted: TicketFilter) -> tuple[Total, int]:
+    """The total, and how many there are of the workflow, source or tiers asked for, else of all. Only where
+    ``is_kept``."""
+    row = (await connection.execute(_kept(workspace, wanted))).one()
+    return Total(int(row.total)), int(row.within)
 
 
 def is_only_search(wanted: TicketFilter) -> bool:
@@ -48,9 +53,9 @@ def is_only_search(wanted: TicketFilter) -> bool:
 
 
 async def counted(connection: AsyncConnection, where: Iterable[ColumnElement[bool]], *, limited: bool) -> Total:
-    """By counting rows of ``tickets``; limited: no more than ``COUNTED_TO``."""
+    """By counting rows of ``tickets``; limited: no more than ``MATCHING``."""
     matching: Select[Any] = select(literal_column("1")).select_from(tickets).where(*where)
-    return await _number(connection, matching, limited=limited)
+    return await _number(connection, matching, MATCHING if limited else None)
 
 
 async def with_words(connection: AsyncConnection, workspace: str, wanted: TicketFilter) -> Total:
@@ -58,7 +63,7 @@ async def with_words(connection: AsyncConnection, workspace: str, wanted: Ticket
     matching: Select[Any] = (
         select(literal_column("1")).select_from(ticket_search).where(*words_conditions(workspace, wanted))
     )
-    return await _number(connection, matching, limited=True)
+    return await _number(connection, matching, HAVING_WORDS)
 
 
 def words_conditions(workspace: str, wanted: TicketFilter) -> list[ColumnElement[bool]]:
@@ -67,24 +72,26 @@ def words_conditions(workspace: str, wanted: TicketFilter) -> list[ColumnElement
     return found if wanted.include_hidden else [*found, ~_s.hidden]
 
 
-async def _number(connection: AsyncConnection, matching: Select[Any], *, limited: bool) -> Total:
-    if limited:
-        matching = matching.limit(COUNTED_TO + 1)
+async def _number(connection: AsyncConnection, matching: Select[Any], limit: int | None) -> Total:
+    if limit is not None:
+        matching = matching.limit(limit + 1)
     number = int((await connection.execute(select(func.count()).select_from(matching.subquery()))).scalar_one())
-    return Total(COUNTED_TO, exact=False) if limited and number > COUNTED_TO else Total(number)
+    return Total(number) if limit is None or number <= limit else Total(limit, exact=False)
 
 
 def _kept(workspace: str, wanted: TicketFilter) -> Select[Any]:
     dimension, values = next(iter(_dimensions(wanted).items()), ("", [""]))
-    found = [_c.workspace == workspace, _c.dimension == dimension, _c.value.in_(values)]
+    kinds: list[ColumnElement[bool]] = [
+        _c[name].in_(chosen) for name in KINDS if (chosen := getattr(wanted, name, None))
+    ]
     if not wanted.include_hidden:
-        found.append(~_c.hidden)
+        kinds.append(~_c.hidden)
     if wanted.escalation_level_from:
-        found.append(_c.escalation_level >= wanted.escalation_level_from)
-    for name in KINDS:
-        if chosen := getattr(wanted, name, None):
-            found.append(_c[name].in_(chosen))
-    return select(func.coalesce(func.sum(_c.tickets), 0)).where(*found)
+        kinds.append(_c.escalation_level >= wanted.escalation_level_from)
+    return select(
+        func.coalesce(func.sum(_c.tickets).filter(and_(true(), *kinds)), 0).label("total"),
+        func.coalesce(func.sum(_c.tickets), 0).label("within"),
+    ).where(_c.workspace == workspace, _c.dimension == dimension, _c.value.in_(values))
 
 
 def _dimensions(wanted: TicketFilter) -> dict[str, list[str]]:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tocsin.api.queries import cursor as cursors
 from tocsin.api.queries import ticket_service, ticket_totals
 from tocsin.api.queries.ticket_conditions import conditions, is_search
-from tocsin.api.queries.ticket_filter import SortField, TicketQuery
+from tocsin.api.queries.ticket_filter import SortField, TicketFilter, TicketQuery
 from tocsin.api.queries.ticket_totals import Total
 from tocsin.problems import FieldError, invalid
 from tocsin.projections.tables import (
@@ -27,7 +27,6 @@ from tocsin.projections.tables import (
 
 HISTORY_SHOWN: Final = 200
 HOURS_SHOWN: Final = 168
-FEW: Final = 5_000
 DEEP: Final = 1_000
 
 _t = tickets.c
@@ -83,23 +82,39 @@ little of rare words, so it would walk the index of the sort for a short list to
 sort: along the index of the sort until enough is found. filters, words: the list is short, so all of it is found by
 its filters or by its words, and sorted.
 """
+# The one filter, of one value, by which an index is divided before it is sorted.
+_DIVIDED: Final[dict[SortField, frozenset[str]]] = {
+    "created_at": frozenset({"status", "workflow", "source"}),
+    "next_due_at": frozenset({"sla_state"}),
+}
 
 
 async def _foreseen(connection: AsyncConnection, workspace: str, query: TicketQuery) -> tuple[Total | None, Way]:
     """The total, where it costs next to nothing, and the way to go."""
     if ticket_totals.is_kept(query):
-        number = await ticket_totals.kept(connection, workspace, query)
-        return number, "filters" if number.tickets <= FEW else "sort"
+        number, within = await ticket_totals.kept(connection, workspace, query)
+        return number, "filters" if _is_short(query, number.tickets, within) else "sort"
     if not is_search(query):
         return None, "sort"
     having = await ticket_totals.with_words(connection, workspace, query)
     others = query.model_copy(update={"q": None})
     total = having if ticket_totals.is_only_search(query) or not having.tickets else None
-    if having.tickets <= FEW:
+    if having.exact:
         return total, "words"
-    if ticket_totals.is_kept(others) and (await ticket_totals.kept(connection, workspace, others)).tickets <= FEW:
-        return total, "filters"
+    if ticket_totals.is_kept(others):
+        number, within = await ticket_totals.kept(connection, workspace, others)
+        return total, "filters" if _is_short(others, number.tickets, within) else "sort"
     return total, "sort"
+
+
+def _is_short(query: TicketQuery, number: int, within: int) -> bool:
+    """Whether to visit them all costs less than to walk past the others: about ``within / number`` for each found."""
+    asked = [name for name in TicketFilter.model_fields if getattr(query, name)]
+    if len(asked) <= 1 and _DIVIDED.get(query.field, frozenset()).issuperset(asked):
+        value = getattr(query, asked[0]) if asked else ""
+        if isinstance(value, str) or len(value) == 1:
+            return False  # an index has just these, in this order
+    return number**2 <= (query.offset + query.limit + 1) * within
 
 
 async def _counted(
@@ -160,7 +175,7 @@ def _order(columns: Iterable[ColumnElement[Any]], query: TicketQuery) -> list[Co
 def _by_words(workspace: str, query: TicketQuery) -> list[ColumnElement[bool]]:
     """The filter, for a search that few tickets have; the limit tells the planner that they are few."""
     having = select(ticket_search.c.ticket_id).where(*ticket_totals.words_conditions(workspace, query))
-    ids = _materialized(having.limit(ticket_totals.COUNTED_TO), "having_words")
+    ids = _materialized(having.limit(ticket_totals.HAVING_WORDS), "having_words")
     return [*conditions(workspace, query.model_copy(update={"q": None})), _t.ticket_id.in_(select(ids.c.ticket_id))]
 
 

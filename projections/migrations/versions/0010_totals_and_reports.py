@@ -44,6 +44,13 @@ SELECT workspace, dimension, value, status, hidden, severity, priority, coalesce
  GROUP BY workspace, dimension, value, status, hidden, severity, priority, sla_state, escalation_level, partition
 """
 
+# As of its siblings: deep offsets are answered without visiting the rows.
+_SEVERITY = """
+DROP INDEX read_model.ix_tickets_workspace_severity_rank_ticket_id;
+CREATE INDEX ix_tickets_workspace_severity_rank_ticket_id
+    ON read_model.tickets (workspace, severity_rank, ticket_id) INCLUDE (hidden, status)
+"""
+
 _CLOCKS = """
 ALTER TABLE read_model.sla_clocks
     ADD COLUMN business_ms bigint GENERATED ALWAYS AS (CASE stage WHEN 'completed' THEN elapsed_ms END) STORED,
@@ -79,6 +86,12 @@ SELECT workspace, dimension, value, status, hidden, severity, partition, count(*
  GROUP BY workspace, dimension, value, status, hidden, severity, partition
 """
 
+_SEVERITY_BEFORE = """
+DROP INDEX read_model.ix_tickets_workspace_severity_rank_ticket_id;
+CREATE INDEX ix_tickets_workspace_severity_rank_ticket_id
+    ON read_model.tickets (workspace, severity_rank, ticket_id)
+"""
+
 _CLOCKS_BEFORE = """
 DROP INDEX read_model.ix_sla_clocks_workspace_metric_stopped_at;
 CREATE INDEX ix_sla_clocks_workspace_stopped_at ON read_model.sla_clocks (workspace, stopped_at)
@@ -89,11 +102,11 @@ ALTER TABLE read_model.sla_clocks DROP COLUMN business_ms, DROP COLUMN wall_ms
 
 def upgrade() -> None:
     """Reads every ticket once and writes every clock anew: about a minute for a million tickets."""
-    _execute(_COUNTS, _CLOCKS)
+    _execute(_COUNTS, _SEVERITY, _CLOCKS)
 
 
 def downgrade() -> None:
-    _execute(_COUNTS_BEFORE, _CLOCKS_BEFORE)
+    _execute(_COUNTS_BEFORE, _SEVERITY_BEFORE, _CLOCKS_BEFORE)
 
 
 def _execute(*parts: str) -> None:
