@@ -108,7 +108,7 @@ _MEANINGS = {
     rows.HISTORY: _history,
     rows.SEARCH: _search,
     rows.OCCURRENCES: _adding("occurrences", 3),
-    rows.COUNTS: _adding("counts", 7),
+    rows.COUNTS: _adding("counts", 10),
     rows.COUNTERS: _adding("counters", 3),
     alerts.CLOCKS: _clock,
     alerts.ALERTS: _once("alerts", 4),
