@@ -195,9 +195,9 @@ async def test_a_migration_of_data_leaves_what_a_rebuild_would(database: str) ->
         command.downgrade(configuration(connection), "0009")
         command.upgrade(configuration(connection), "head")
 
-    for partition in (0, 3):
-        await project(database, random_service_log(120, seed=partition, partition=partition).records)
-    await project(database, random_log(120, seed=1, partition=1).records)
+    await project(database, random_service_log(120, seed=3, partition=3).records)
+    for partition in (1, 2):
+        await project(database, random_log(90, partition, partition=partition, workspace=f"w{partition}").records)
     before = await checksum.read(database)
     engine = create_async_engine(engine_url(database))
     async with engine.connect() as connection:
