@@ -124,7 +124,12 @@ def _begin(
         since = max(min(telling.episode.opened_at or at, at), telling.received.now - FARTHEST_BACK_MS)
         new = clock_moves.started(metric, clock.cycle + 1 if clock else 1, goal, sla, rules, since)
         rule = why if why in _SETTING else "policy"
-        telling.clock(contract.ClockStarted, rule, new, values={"target_ms": goal.target_ms}, )
+        telling.clock(
+            contract.ClockStarted,
+            rule,
+            new,
+            values={"target_ms": goal.target_ms},
+        )
 
 
 def _stop(telling: Telling, clock: Clock, at: int, rule: str) -> None:
