@@ -148,8 +148,7 @@ def end_ladder(telling: Telling, metric: Metric, cycle: int, rule: str) -> None:
 
 
 def _is_by(clock: Clock, goal: Goal) -> bool:
-    target_ms, calendar, version = goal
-    return clock.target_ms == target_ms and clock.calendar == calendar and clock.calendar_version == version
+    return (clock.target_ms, clock.calendar, clock.calendar_version) == goal
 
 
 def _aim(telling: Telling, clock: Clock, goal: Goal | None, at: int) -> None:

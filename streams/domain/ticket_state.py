@@ -100,7 +100,9 @@ def _opened(state: TicketState | None, fact: contract.TicketOpened) -> TicketSta
         opened_at=unix_ms(fact.at),
         sla=opened(fact),
     )
-    earlier = state.episodes[-(EPISODES_KEPT - 1) :] if state else ()
+    if state is None:
+        return TicketState(fact.entity, (episode,))
+    earlier = state.episodes[-(EPISODES_KEPT - 1) :]
     return TicketState(fact.entity, (*[without_rest(one) for one in earlier], episode))
 
 

@@ -35,7 +35,10 @@ def decide(state: TicketState | None, received: Received, policy: TicketsPolicy)
         return by_itself(state, received, policy)
     decision = _DECISIONS.get(type(received.event))
     facts = decision(state, received, policy) if decision else ()
-    return facts if policy.sla is None or not facts else [*facts, *followed(state, facts, received, policy.sla)]
+    if policy.sla is None or not facts:
+        return facts
+    more = followed(state, facts, received, policy.sla)
+    return [*facts, *more] if more else facts
 
 
 def _failure_reported(state: TicketState | None, received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
