@@ -243,8 +243,8 @@ def _add_search(search: list[Row], key: Key, ticket: Known) -> None:
     before = ticket.before
     if before and not ticket.opened and all(_same(ticket, name) for name in _SEARCHED):
         return
-    texts = (ticket.get(name) for name in ("workflow", "identifier", "message"))
-    search.append((*key, ticket.get("hidden"), words(*texts)))
+    get = ticket.get
+    search.append((*key, get("hidden"), words(get("workflow"), get("identifier"), get("message"))))
 
 
 def _same(ticket: Known, name: str) -> bool:
