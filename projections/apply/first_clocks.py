@@ -83,14 +83,6 @@ def _said(clock: sla.Clock) -> Row:
     )
 
 
-def rows_of(found: FirstClocks, workspace: str, ticket_id: str, workflow: str, version: int) -> dict[Row, Row]:
-    """By the key of ``sla_clocks``."""
-    return {
-        (workspace, ticket_id, *clock): (workspace, ticket_id, workflow, version, *said)
-        for clock, said in zip(found.clocks, found.said, strict=True)
-    }
-
-
 def next_due_at(clocks: Any) -> str | None:
     """The earliest due time of clocks in progress that was not missed yet."""
     due = [clock.due_at for clock in clocks if clock.stage == "in_progress" and not clock.breached_at and clock.due_at]

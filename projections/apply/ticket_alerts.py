@@ -13,7 +13,7 @@ import orjson
 from tocsin.events import sla
 from tocsin.events.times import unix_ms
 from tocsin.projections.apply.facts import instant
-from tocsin.projections.apply.first_clocks import FIRST_CLOCKS, FirstClocks, rows_of
+from tocsin.projections.apply.first_clocks import FIRST_CLOCKS, FirstClocks
 from tocsin.projections.apply.ticket_known import Known
 from tocsin.projections.projection import Item, Rejected, Row
 from tocsin.projections.tables import (
@@ -86,7 +86,7 @@ class Besides:
 
     def __init__(self, results: Results) -> None:
         self._results = dict(results)
-        self._first_clocks: dict[Row, Row] = {}
+        self._first_clocks: list[Row] = []
         self._clocks: dict[Row, Row] = {}
         self._alerts: list[Row] = []
         self._notifications: list[Row] = []
@@ -97,16 +97,14 @@ class Besides:
 
     def begin(self, item: Item, found: FirstClocks, workflow: str) -> None:
         """Of a fact that begins a ticket."""
-        fact = item.body
-        self._first_clocks |= rows_of(found, item.workspace, fact.ticket_id, workflow, fact.version)
+        ticket = item.workspace, item.body.ticket_id, workflow, item.body.version
+        self._first_clocks += [ticket + said for said in found.said]
 
     def add(self, item: Item, beside: Beside) -> None:
         """Of a fact that was applied to its ticket."""
         fact, partition = item.body, item.record.partition
         if beside.clock is not None:
-            key = beside.clock[: len(_CLOCK_KEY)]
-            self._first_clocks.pop(key, None)
-            self._clocks[key] = beside.clock
+            self._clocks[beside.clock[: len(_CLOCK_KEY)]] = beside.clock
         if beside.alert is not None:
             self._alerts.append(beside.alert)
         for row in beside.notifications:
@@ -158,7 +156,7 @@ class Besides:
 
     def rows(self) -> list[tuple[Write, list[Row]]]:
         return [
-            (FIRST_CLOCKS, list(self._first_clocks.values())),
+            (FIRST_CLOCKS, self._first_clocks),  # before what became of them
             (CLOCKS, list(self._clocks.values())),
             (ALERTS, self._alerts),
             (NOTIFICATIONS, self._notifications),

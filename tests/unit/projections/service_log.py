@@ -74,7 +74,12 @@ class ServiceLog:
     def first_clocks(self, **more: Any) -> tuple[sla.StartedClock, ...]:
         """As a ticket begins with that comes next."""
         at = self.log.now + 40
-        said = {"target_ms": TARGET_MS, "calendar": "24x7", "policy_version": POLICY, "due_at": rfc3339(at + TARGET_MS)}
+        said: dict[str, Any] = {
+            "target_ms": TARGET_MS,
+            "calendar": "24x7",
+            "policy_version": POLICY,
+            "due_at": rfc3339(at + TARGET_MS),
+        }
         return tuple(sla.StartedClock(metric=metric, **(said | more)) for metric in METRICS)
 
     def revised(self, served: Served, **more: Any) -> None:
