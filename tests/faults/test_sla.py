@@ -10,6 +10,7 @@ import pytest
 
 from tests.faults.conftest import Start
 from tests.faults.sla import Watch, now, watch
+from tests.faults.workers import PARTITIONS
 from tests.stages.slack import mock_slack
 from tocsin.backtest import judged, recorded_events
 from tocsin.events import sla
@@ -43,6 +44,8 @@ async def test_S4_a_breach_reaches_slack_at_its_instant_and_each_step_once(
         start(*TICKETS)
         start("deliver", DATABASE_URL=database, SLACK_WEBHOOK_URL=f"{base}/services/T0/B0/ops")
         await tickets.govern(goals("3s", ladders=ladders, escalation=[{"ladder": "two"}]))
+        # a worker that is still starting when a step is due tells it together with the next one
+        await tickets.until(lambda: len(tickets.of(sla.SlaPolicyApplied)) == PARTITIONS)
         await tickets.report("S4-slack", title="Checkout & payments <down>")
         await tickets.until(lambda: len(tickets.of(sla.NotificationRecorded)) == 2)
     assert [fact.result for fact in tickets.of(sla.NotificationRecorded)] == ["succeeded", "succeeded"]
