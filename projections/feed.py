@@ -9,7 +9,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from tocsin.kafka_security import client_options
+from tocsin.kafka_security import client_options, stop_client
 from tocsin.projections.positions import Move, Partition
 from tocsin.projections.projection import Record
 from tocsin.projections.store import Batch
@@ -65,7 +65,7 @@ class Feed:
         await self._consumer.start()
 
     async def stop(self) -> None:
-        await self._consumer.stop()
+        await stop_client(self._consumer)
 
     @property
     def partitions(self) -> set[Partition]:

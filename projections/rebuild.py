@@ -24,7 +24,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from tocsin.broker import administration
 from tocsin.database import CONNECT_TIMEOUT_SECONDS, sqlalchemy_url
 from tocsin.errors import StartError
-from tocsin.kafka_security import client_options
+from tocsin.kafka_security import client_options, stop_client
 from tocsin.projections.apply import PROJECTIONS
 from tocsin.projections.checksum import TABLES
 from tocsin.projections.feed import CONSUMER, batch_of
@@ -157,7 +157,7 @@ async def _replay(
     except KafkaError as error:
         raise StartError(f"The log cannot be read: {type(error).__name__}.") from error
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
         await store.close()
 
 

@@ -14,7 +14,7 @@ from tocsin.api.live import metrics
 from tocsin.api.live.cursor import offset_of, position_of
 from tocsin.api.live.entry import Entry, Undecodable, entries_of
 from tocsin.events.topics import LIVE
-from tocsin.kafka_security import client_options
+from tocsin.kafka_security import client_options, stop_client
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ class KafkaReader:
         await asyncio.wait_for(self._consumer.start(), _ANSWER_SECONDS)
 
     async def stop(self) -> None:
-        await self._consumer.stop()
+        await stop_client(self._consumer)
 
     async def bounds(self, partitions: Iterable[int]) -> Mapping[int, Bounds]:
         wanted = [TopicPartition(LIVE, partition) for partition in partitions]

@@ -13,7 +13,7 @@ from tocsin.errors import StartError
 from tocsin.events import alerts, tickets
 from tocsin.events.envelope import EnvelopeError, from_headers
 from tocsin.events.topics import events_topic
-from tocsin.kafka_security import client_options
+from tocsin.kafka_security import client_options, stop_client
 from tocsin.streams.domain import sla_replay
 from tocsin.streams.domain.grouping_replay import GroupingReplay, Outcome
 from tocsin.streams.domain.recorded import Recorded
@@ -71,7 +71,7 @@ async def recorded_events(bootstrap: str, domain: str, since_ms: int) -> list[Re
         try:
             found = await _read(consumer, events_topic(domain), since_ms)
         finally:
-            await consumer.stop()
+            await stop_client(consumer)
     except KafkaError as error:
         raise StartError(f"The log cannot be read: {error!r}.") from error
     return sorted(found, key=lambda one: (one.at, one.partition, one.offset))

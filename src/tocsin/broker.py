@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError, for_code
 
 from tocsin.errors import StartError
 from tocsin.events.topics import Topic
-from tocsin.kafka_security import client_options
+from tocsin.kafka_security import client_options, stop_client
 
 _TOPIC_ALREADY_EXISTS: Final = 36
 _VISIBLE_SECONDS: Final = 30
@@ -222,7 +222,7 @@ async def lags(bootstrap: str, positions: Mapping[tuple[str, int], int]) -> list
     try:
         return await _lags(consumer, positions)
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
 
 
 async def _lags(consumer: AIOKafkaConsumer, positions: Mapping[tuple[str, int], int]) -> list[Lag]:

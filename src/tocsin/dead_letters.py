@@ -18,7 +18,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from tocsin.errors import StartError
 from tocsin.events.topics import DOMAINS, MAX_MESSAGE_BYTES, dlq_topic
-from tocsin.kafka_security import client_options
+from tocsin.kafka_security import client_options, stop_client
 
 GROUP: Final = "tocsin.dlq-replay"
 BATCH: Final = 500
@@ -114,7 +114,7 @@ async def replay(
     except KafkaError as error:
         raise StartError(f"The replay stopped: {error}.") from error
     finally:
-        await producer.stop()
+        await stop_client(producer)
     return len(letters)
 
 
@@ -226,7 +226,7 @@ async def _consumer(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
     try:
         yield consumer
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
 
 
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:

@@ -6,13 +6,25 @@ Nothing is set for a broker on the same machine or network. Amazon MSK with SCRA
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ssl
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Protocol
+
+import structlog
 
 from tocsin.errors import StartError
 from tocsin.settings import Settings, settings
+
+log = structlog.get_logger(__name__)
+_GOODBYE_SECONDS: Final = 1.0
+
+
+class Client(Protocol):
+    """A consumer or producer of aiokafka."""
+
+    async def stop(self) -> None: ...
 
 
 def client_options(current: Settings | None = None) -> dict[str, Any]:
@@ -29,6 +41,20 @@ def client_options(current: Settings | None = None) -> dict[str, Any]:
         options["sasl_plain_username"] = given.kafka_sasl_username
         options["sasl_plain_password"] = given.kafka_sasl_password.get_secret_value()
     return options
+
+
+async def stop_client(client: Client) -> None:
+    """Stops a consumer, or a producer that has nothing more to send.
+
+    Its connections over TLS are closed once the broker has said goodbye too. asyncio waits 30 s for that, and a busy
+    broker was seen to need all of it: longer than a partition may take to open. The connections close in their own
+    time.
+    """
+    try:
+        async with asyncio.timeout(_GOODBYE_SECONDS):
+            await client.stop()
+    except TimeoutError:
+        log.debug("a client of Kafka was not waited for", client=type(client).__name__)
 
 
 @functools.cache

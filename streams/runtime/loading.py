@@ -6,7 +6,7 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tocsin.kafka_security import client_options
+from tocsin.kafka_security import client_options, stop_client
 
 
 async def load_snapshot(bootstrap_servers: str, topic: str, partition: int) -> dict[bytes, bytes]:
@@ -30,7 +30,7 @@ async def load_snapshot(bootstrap_servers: str, topic: str, partition: int) -> d
         consumer.assign([where])
         return await _read_to_end(consumer, where)
     finally:
-        await consumer.stop()
+        await stop_client(consumer)
 
 
 async def _read_to_end(consumer: AIOKafkaConsumer, where: TopicPartition) -> dict[bytes, bytes]:

@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from tocsin.events.envelope import Envelope, to_headers
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import events_topic
-from tocsin.kafka_security import client_options
+from tocsin.kafka_security import client_options, stop_client
 from tocsin.streams.runtime import metrics
 from tocsin.streams.runtime.ownership import OwnedPartition
 
@@ -86,7 +86,7 @@ class TimerPublisher:
                 pause = await self.publish_due()
                 await asyncio.sleep(pause)
         finally:
-            await self._producer.stop()
+            await stop_client(self._producer)
 
     async def publish_due(self) -> float:
         """Publishes every wake-up due now. Returns the seconds until the next one, at most the longest sleep."""

@@ -17,7 +17,7 @@ from tocsin.events.topics import topics
 Start = Callable[..., WorkerProcess]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installation(session_directory: Path) -> Iterator[Installation]:
     """For faults that leave it working; each test uses names of its own."""
     with running(session_directory / "faults") as installed:

@@ -19,26 +19,26 @@ from tocsin.embedded import ports
 ALERTMANAGER_SECRET = "the secret of Alertmanager"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def slack() -> Iterator[Sink]:
     """Where the incoming webhook of the installation leads."""
     with sink() as receiver:
         yield receiver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def aws_port() -> int:
     """Where the installation looks for AWS Step Functions; a test that needs it has to answer there."""
     return ports.choose(1)[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def lambda_port() -> int:
     """Where the installation looks for AWS Lambda."""
     return ports.choose(1)[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installation(session_directory: Path, slack: Sink, aws_port: int, lambda_port: int) -> Iterator[Installation]:
     directory = session_directory / "up"
     directory.mkdir()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -84,3 +85,20 @@ def test_S10_every_client_is_made_with_them() -> None:
 def test_S10_so_is_the_gateways_producer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kafka_security, "settings", lambda: given("SASL_SSL", **SASL))
     assert KafkaPublisher("k:9096")._options.items() >= client_options().items()
+
+
+async def test_S10_a_broker_that_does_not_say_goodbye_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        cancelled = False
+
+        async def stop(self) -> None:
+            try:
+                await asyncio.sleep(30)
+            finally:
+                self.cancelled = True
+
+    monkeypatch.setattr(kafka_security, "_GOODBYE_SECONDS", 0.01)
+    client = Client()
+    async with asyncio.timeout(10):
+        await kafka_security.stop_client(client)
+    assert client.cancelled
