@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
 
 from tocsin.events.vocabulary import TaskOutcome
 from tocsin.ingest.routes.commanding import Actor, Reason, Words
+from tocsin.problems import wrong_field
 from tocsin.task_tokens import MAX_TOKEN
 
 YEAR_SECONDS: Final = 366 * 86_400
@@ -62,13 +62,11 @@ class PollBody(BaseModel):
     @model_validator(mode="after")
     def _asks_somebody(self) -> PollBody:
         if (self.url is None) == (self.lambda_function is None):
-            raise PydanticCustomError(
-                "one_of", "url or lambda is needed, and only one of them", {"allowed": ("url", "lambda")}
-            )
+            raise wrong_field("url", "one_of", "url or lambda is needed, and only one of them", ("url", "lambda"))
         if self.payload is not None and self.method == "GET":
-            raise PydanticCustomError("payload_of_get", "a GET has no payload")
+            raise wrong_field("payload", "payload_of_get", "a GET has no payload")
         if {value.casefold() for value in self.completed_values} & {value.casefold() for value in self.failed_values}:
-            raise PydanticCustomError("both", "a value cannot mean completed and failed")
+            raise wrong_field("failed_values", "both", "a value cannot mean completed and failed")
         return self
 
 
@@ -118,12 +116,14 @@ class Registration(BaseModel):
     def _clocks_agree(self) -> Registration:
         if self.timeout_seconds is None and not self.allow_no_deadline:
             message = "timeout_seconds is needed; allow_no_deadline says that a task may wait for ever"
-            raise PydanticCustomError("no_deadline", message)
+            raise wrong_field("timeout_seconds", "no_deadline", message)
         if self.timeout_seconds is not None and self.allow_no_deadline:
-            raise PydanticCustomError("deadline_twice", "timeout_seconds and allow_no_deadline exclude each other")
+            raise wrong_field(
+                "allow_no_deadline", "deadline_twice", "timeout_seconds and allow_no_deadline exclude each other"
+            )
         if self.heartbeat_seconds and self.poll and self.heartbeat_seconds < 2 * self.poll.interval_seconds:
             message = "heartbeat_seconds must be at least twice poll.interval_seconds: a poll is the sign of life"
-            raise PydanticCustomError("heartbeat_too_short", message)
+            raise wrong_field("heartbeat_seconds", "heartbeat_too_short", message)
         return self
 
 
@@ -141,9 +141,11 @@ class Settle(BaseModel):
     @model_validator(mode="after")
     def _of_its_outcome(self) -> Settle:
         if self.outcome == "success" and (self.error or self.cause):
-            raise PydanticCustomError("error_of_success", "a success has no error and no cause")
+            raise wrong_field(
+                "error" if self.error else "cause", "error_of_success", "a success has no error and no cause"
+            )
         if self.outcome == "failure" and self.result is not None:
-            raise PydanticCustomError("result_of_failure", "a failure has no result")
+            raise wrong_field("result", "result_of_failure", "a failure has no result")
         return self
 
 
@@ -181,10 +183,10 @@ class Extension(BaseModel):
     @model_validator(mode="after")
     def _one_of_both(self) -> Extension:
         if (self.deadline is None) == (self.timeout_seconds is None):
-            allowed = {"allowed": ("deadline", "timeout_seconds")}
-            raise PydanticCustomError("one_of", "deadline or timeout_seconds is needed, and only one of them", allowed)
+            allowed = ("deadline", "timeout_seconds")
+            raise wrong_field("deadline", "one_of", "deadline or timeout_seconds is needed, and only one", allowed)
         if self.deadline is not None and not _within_years(self.deadline):
-            raise PydanticCustomError("out_of_range", "the deadline is within ten years")
+            raise wrong_field("deadline", "out_of_range", "the deadline is within ten years")
         return self
 
 

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
 from sqlalchemy import Column, ColumnElement, Select, and_, func, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from tocsin.api.queries.parameters import Filter, Instant, Text, words
 from tocsin.api.queries.ticket_filter import Priorities, Tiers
 from tocsin.events.vocabulary import METRICS, Metric
-from tocsin.problems import FieldError, invalid
+from tocsin.problems import FieldError, invalid, wrong_field
 from tocsin.projections.tables import sla_clocks
 
 MAX_GROUPS: Final = 1_000
@@ -47,9 +46,9 @@ class AttainmentQuery(Filter):
     def _a_range(self) -> AttainmentQuery:
         since, until = self.range(datetime.now(UTC))
         if since >= until:
-            raise PydanticCustomError("range", "from must be before to")
+            raise wrong_field("from", "range", "from must be before to")
         if until - since > timedelta(days=_MAX_DAYS):
-            raise PydanticCustomError("range", f"a range lasts {_MAX_DAYS} days at most")
+            raise wrong_field("from", "range", f"a range lasts {_MAX_DAYS} days at most")
         return self
 
     def range(self, now: datetime) -> tuple[datetime, datetime]:

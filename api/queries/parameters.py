@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from tocsin.events.vocabulary import SEVERITIES, SEVERITY_SYNONYMS, Severity
+from tocsin.problems import wrong_field
 
 MAX_LIMIT: Final = 100
 DEFAULT_LIMIT: Final = 50
@@ -94,5 +95,5 @@ class Paging(BaseModel):
     @model_validator(mode="after")
     def _one_way_to_page(self) -> Paging:
         if self.cursor is not None and self.offset:
-            raise PydanticCustomError("cursor_and_offset", "cursor and offset exclude each other")
+            raise wrong_field("cursor", "cursor_and_offset", "cursor and offset exclude each other")
         return self

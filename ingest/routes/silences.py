@@ -20,7 +20,7 @@ from tocsin.ingest.records import keyed_id, new_ids, now_ms
 from tocsin.ingest.routes.commanding import ACTOR, LATER, Actor, Reason, decided
 from tocsin.ingest.routes.failures_documentation import IDEMPOTENCY_KEY
 from tocsin.ingest.routes.requests import actor_of, head_of, idempotency_key
-from tocsin.problems import not_found, responses
+from tocsin.problems import not_found, responses, wrong_field
 
 ENTITY: Final = "silences"
 """All silences of a workspace are recorded, and their commands answered, by the owner of this entity."""
@@ -99,11 +99,11 @@ class SilenceGiven(_Given):
     def _lasts(self) -> SilenceGiven:
         begin = self.starts_at or datetime.now(UTC)
         if self.ends_at is None and self.recurrence is None:
-            raise PydanticCustomError("no_end", "ends_at is needed, unless the silence recurs")
+            raise wrong_field("ends_at", "no_end", "ends_at is needed, unless the silence recurs")
         if self.ends_at is not None and self.ends_at <= max(begin, datetime.now(UTC)):
-            raise PydanticCustomError("ends_too_early", "ends_at must be later than starts_at and than now")
+            raise wrong_field("ends_at", "ends_too_early", "ends_at must be later than starts_at and than now")
         if self.ends_at is not None and self.recurrence is None and self.ends_at - begin > timedelta(days=366):
-            raise PydanticCustomError("too_long", "a silence lasts a year at most; one that recurs may last longer")
+            raise wrong_field("ends_at", "too_long", "a silence lasts a year at most; one that recurs may last longer")
         return self
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from tocsin.authentication import Principal, Writer
 from tocsin.events import sla
@@ -19,7 +18,7 @@ from tocsin.ingest.records import now_ms
 from tocsin.ingest.routes.commanding import HEADERS, LATER, Actor, Reason, decided
 from tocsin.ingest.routes.requests import actor_of, expected_version, head_of
 from tocsin.ingest.routes.tickets import TicketId, checked_id
-from tocsin.problems import responses
+from tocsin.problems import responses, wrong_field
 
 LONGEST_SNOOZE_MINUTES: Final = 30 * 24 * 60
 _MINUTE_MS: Final = 60_000
@@ -47,9 +46,9 @@ class Snooze(Word):
     @model_validator(mode="after")
     def _one_of_both(self) -> Snooze:
         if (self.until is None) == (self.minutes is None):
-            raise PydanticCustomError("until_or_minutes", "exactly one of until and minutes is needed")
+            raise wrong_field("until", "until_or_minutes", "exactly one of until and minutes is needed")
         if self.until is not None and self.until_ms() > now_ms() + LONGEST_SNOOZE_MINUTES * _MINUTE_MS:
-            raise PydanticCustomError("too_long", "until is at most 30 days ahead")
+            raise wrong_field("until", "too_long", "until is at most 30 days ahead")
         return self
 
     def until_ms(self) -> int:

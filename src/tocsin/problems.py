@@ -16,6 +16,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from pydantic_core import PydanticCustomError
 from starlette.exceptions import HTTPException
 from starlette.types import Send
 
@@ -166,11 +167,17 @@ def internal() -> Problem:
     return Problem(500, "internal", "Internal error", detail, correlation_id=correlation_id.get())
 
 
+def wrong_field(field: str, code: str, message: str, allowed: Sequence[str] | None = None) -> PydanticCustomError:
+    """What a validator of a whole model raises: pydantic itself would name none of its fields."""
+    context: dict[str, Any] = {"field": field} | ({} if allowed is None else {"allowed": list(allowed)})
+    return PydanticCustomError(code, message, context)
+
+
 def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[FieldError]:
     """Pydantic's errors in our shape. The input itself is not repeated: it may be secret or huge."""
     return [
         FieldError(
-            ".".join(str(part) for part in _path(error["loc"])) or "body",
+            ".".join(str(part) for part in (*_path(error["loc"]), *_named(error))) or "body",
             str(error["type"]),
             str(error["msg"]).removeprefix("Value error, "),
             _allowed(error),
@@ -181,6 +188,12 @@ def field_errors(errors: Iterable[Mapping[str, Any]]) -> list[FieldError]:
 
 def _path(location: Sequence[Any]) -> Sequence[Any]:
     return location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
+
+
+def _named(error: Mapping[str, Any]) -> Sequence[str]:
+    """The field that ``wrong_field`` named."""
+    context: Mapping[str, Any] = error.get("ctx") or {}
+    return [context["field"]] if error["type"] != "json_invalid" and "field" in context else []
 
 
 def _allowed(error: Mapping[str, Any]) -> list[str] | None:

@@ -304,9 +304,9 @@ def test_T10_many_are_ended_by_filter(tasks: httpx.Client, installation: Install
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({}, "body"),
+        ({}, "timeout_seconds"),
         ({"timeout_seconds": 0}, "timeout_seconds"),
-        ({"timeout_seconds": 5, "poll": {"interval_seconds": 1}}, "poll"),
+        ({"timeout_seconds": 5, "poll": {"interval_seconds": 1}}, "poll.url"),
         ({"timeout_seconds": 5, "poll": {"interval_seconds": 1, "url": "http://169.254.169.254/"}}, "poll.url"),
         ({"timeout_seconds": 5, "poll": {"interval_seconds": 1, "lambda": "other"}}, "poll.lambda"),
         (

@@ -272,12 +272,12 @@ async def test_a_snooze_ends_at_an_instant_or_after_minutes(stage: Stage) -> Non
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({}, "body"),
-        ({"minutes": 5, "until": "2026-11-20T09:00:00Z"}, "body"),
+        ({}, "until"),
+        ({"minutes": 5, "until": "2026-11-20T09:00:00Z"}, "until"),
         ({"minutes": 0}, "minutes"),
         ({"minutes": 43_201}, "minutes"),
         ({"until": "2026-11-20T09:00:00"}, "until"),
-        ({"until": "2099-11-20T09:00:00Z"}, "body"),
+        ({"until": "2099-11-20T09:00:00Z"}, "until"),
         ({"minutes": 5, "reason": "x" * 2001}, "reason"),
         ({"minutes": 5, "who": "me"}, "who"),
     ],
