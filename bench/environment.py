@@ -198,6 +198,7 @@ class Environment:
             "TOCSIN_KEY_PEPPER": "bench",
             "TOCSIN_EGRESS_ALLOW": "127.0.0.1:1024-65535",
             "ALERTMANAGER_WEBHOOK_SECRET": ALERTMANAGER_SECRET,
+            "SLA_CONFIG_PATH": str(ROOT / "deploy" / "sla.yaml"),
             "API_PORT": str(api),
             "METRICS_PORT": str(metrics),
             "PYTHONUNBUFFERED": "1",

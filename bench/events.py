@@ -12,11 +12,14 @@ from typing import Any, Final
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from bench.environment import PARTITIONS
+from bench.environment import PARTITIONS, ROOT
 from tocsin.events.envelope import CONTENT_TYPE, SPEC_VERSION
 from tocsin.events.identity import failure_entity, partition_of, record_key
+from tocsin.events.sla import SlaPolicyActivated
 from tocsin.events.tickets import FailureReported
 from tocsin.events.topics import events_topic, facts_topic
+from tocsin.policies import version_of
+from tocsin.sla_policy import read_sla_policy
 
 EVENTS: Final = events_topic("tickets")
 FACTS: Final = facts_topic("tickets")
@@ -114,6 +117,24 @@ async def preload(bootstrap: str, count: int, keys: int, *, first_key: int = 0) 
         await sending.finish()
     finally:
         await producer.stop()
+
+
+async def govern(bootstrap: str) -> int:
+    """Activates the SLA policy of ``deploy/`` in every partition, as the gateway does at start: a ticket has its clocks
+    as it has in a running system. Returns the number of events."""
+    body = read_sla_policy(ROOT / "deploy" / "sla.yaml")
+    value = _ENCODE(SlaPolicyActivated(version=version_of(body), body=body))
+    kind = ("ce_type", b"tocsin.tickets.SlaPolicyActivated.v1")
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all")
+    await producer.start()
+    try:
+        for partition in range(PARTITIONS):
+            event_id = ("ce_id", b"policy-%d" % partition)
+            headers = [SPEC_VERSION, kind, _SOURCE, _TIME, _IN_WORKSPACE, CONTENT_TYPE, event_id]
+            await producer.send_and_wait(EVENTS, value, b"policy/sla", partition, headers=headers)
+    finally:
+        await producer.stop()
+    return PARTITIONS
 
 
 class _Sending:

@@ -5,7 +5,7 @@ Literals as text cost half of what binary arrays do: asyncpg asks every element 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -34,7 +34,7 @@ class Write:
         return self.statement.format(changed=f"unnest({arrays}) AS changed({names})")
 
     @cached_property
-    def _literals(self) -> list[Callable[[Iterable[Any]], str]]:
+    def _literals(self) -> list[Callable[[Sequence[Any]], str]]:
         return [_LITERALS.get(kind, _quoted) for kind in self.columns.values()]
 
     async def run(self, connection: Any, rows: Sequence[Sequence[Any]]) -> None:
@@ -46,32 +46,39 @@ class Write:
             )
 
 
-def _plain(values: Iterable[Any]) -> str:
-    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+# Column by column and, where no value is null, without a step of Python a value: a new ticket has some ninety.
+def _plain(values: Sequence[Any]) -> str:
+    if None in values:
+        return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+    return "{" + ",".join(map(str, values)) + "}"
 
 
-def _quoted(values: Iterable[Any]) -> str:
-    return (
-        "{"
-        + ",".join(
-            [
-                "NULL" if value is None else '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
-                for value in values
-            ]
-        )
-        + "}"
-    )
+def _quoted(values: Sequence[Any]) -> str:
+    if None in values:
+        if values.count(None) == len(values):
+            return "{" + ",".join(["NULL"] * len(values)) + "}"
+        return "{" + ",".join(["NULL" if value is None else f'"{_escaped(value)}"' for value in values]) + "}"
+    whole = "\0".join(values)
+    if whole.count("\0") != len(values) - 1:  # one has a NUL itself, which PostgreSQL refuses
+        return "{" + ",".join([f'"{_escaped(value)}"' for value in values]) + "}"
+    return '{"' + _escaped(whole).replace("\0", '","') + '"}'
 
 
-def _instants(values: Iterable[Any]) -> str:
-    return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
-def _bytes(values: Iterable[Any]) -> str:
+def _instants(values: Sequence[Any]) -> str:
+    if None in values:
+        return "{" + ",".join(["NULL" if value is None else f'"{value}"' for value in values]) + "}"
+    return '{"' + '","'.join(values) + '"}'
+
+
+def _bytes(values: Sequence[Any]) -> str:
     return _quoted([None if value is None else f"\\x{value.hex()}" for value in values])
 
 
-_LITERALS: Final[Mapping[str, Callable[[Iterable[Any]], str]]] = {
+_LITERALS: Final[Mapping[str, Callable[[Sequence[Any]], str]]] = {
     "INTEGER": _plain,
     "SMALLINT": _plain,
     "BIGINT": _plain,

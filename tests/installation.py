@@ -20,6 +20,7 @@ from tocsin.embedded.readiness import is_ready
 from tocsin.embedded.roles import ROLES
 
 TOCSIN = [sys.executable, "-m", "tocsin"]
+CHILDREN = (*(command.name for command in ROLES), "kafka", "postgres")
 
 
 class Installation:

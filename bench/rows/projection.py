@@ -11,7 +11,7 @@ from typing import Final
 
 from bench.bare.upsert import upsert
 from bench.environment import Environment, Place
-from bench.events import preload
+from bench.events import govern, preload
 from bench.figures import Figures, Line, Spread, at_least
 from bench.row import Bench, Row
 
@@ -22,10 +22,11 @@ _POLL_SECONDS: Final = 0.25
 
 
 async def _decided(environment: Environment, place: Place, total: int, keys: int) -> int:
-    """Puts reports into the log and has a real worker decide them; the number of facts."""
+    """Puts reports into the log and has a real worker decide them under the SLA policy; the number of facts."""
+    policies = await govern(place.bootstrap)
     await preload(place.bootstrap, total, keys)
     worker = environment.role(place, "stream")
-    await worker.until_total("tocsin_events_applied_total", total)
+    await worker.until_total("tocsin_events_applied_total", total + policies)
     facts = worker.total("tocsin_worker_decisions_total")
     worker.stop()
     return int(facts)

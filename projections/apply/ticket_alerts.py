@@ -13,6 +13,7 @@ import orjson
 from tocsin.events import sla
 from tocsin.events.times import unix_ms
 from tocsin.projections.apply.facts import instant
+from tocsin.projections.apply.first_clocks import FIRST_CLOCKS, FirstClocks
 from tocsin.projections.apply.ticket_known import Known
 from tocsin.projections.projection import Item, Rejected, Row
 from tocsin.projections.tables import (
@@ -85,6 +86,7 @@ class Besides:
 
     def __init__(self, results: Results) -> None:
         self._results = dict(results)
+        self._first_clocks: list[Row] = []
         self._clocks: dict[Row, Row] = {}
         self._alerts: list[Row] = []
         self._notifications: list[Row] = []
@@ -92,6 +94,11 @@ class Besides:
         self._policies: dict[str, Row] = {}
         self._activations: list[Row] = []
         self._counted: Counter[tuple[str, str, int]] = Counter()
+
+    def begin(self, item: Item, found: FirstClocks, workflow: str) -> None:
+        """Of a fact that begins a ticket."""
+        ticket = item.workspace, item.body.ticket_id, workflow, item.body.version
+        self._first_clocks += [ticket + said for said in found.said]
 
     def add(self, item: Item, beside: Beside) -> None:
         """Of a fact that was applied to its ticket."""
@@ -149,6 +156,7 @@ class Besides:
 
     def rows(self) -> list[tuple[Write, list[Row]]]:
         return [
+            (FIRST_CLOCKS, self._first_clocks),  # before what became of them
             (CLOCKS, list(self._clocks.values())),
             (ALERTS, self._alerts),
             (NOTIFICATIONS, self._notifications),

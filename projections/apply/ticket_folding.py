@@ -12,6 +12,7 @@ from tocsin.events import sla
 from tocsin.events import tickets as contract
 from tocsin.projections.apply import ticket_rows as rows
 from tocsin.projections.apply.facts import decision_labels, hour_of, instant
+from tocsin.projections.apply.first_clocks import first_clocks
 from tocsin.projections.apply.ticket_alerts import Beside, Besides, beside
 from tocsin.projections.apply.ticket_counting import add_counts, count_rows
 from tocsin.projections.apply.ticket_known import Columns, Known
@@ -135,7 +136,8 @@ class Folding:
         except ValueError as error:  # a time that is none
             self._rejected.append(Rejected(item, str(error)))
             return
-        ticket.opened |= type(fact) in self._opening
+        if type(fact) in self._opening:
+            self._begin(item, ticket, columns)
         self.count(item)
         if "occurrences" in columns and type(fact) is not contract.TicketRegistered:
             self._count_occurrences(item, ticket, columns, hour)
@@ -146,6 +148,12 @@ class Folding:
         if found.clock is not None:
             ticket.take_clock(fact.clock)
         ticket.take(fact, columns)
+
+    def _begin(self, item: Item, ticket: Known, columns: Columns) -> None:
+        ticket.opened = True
+        if (found := first_clocks(item.body)) is not None:
+            ticket.begin_clocks(found.clocks)
+            self._besides.begin(item, found, columns["workflow"])
 
     def _count_occurrences(self, item: Item, ticket: Known, columns: Columns, hour: str) -> None:
         # from the totals, not from what the fact says it adds: so it stays right when a fact comes twice
@@ -235,8 +243,8 @@ def _add_search(search: list[Row], key: Key, ticket: Known) -> None:
     before = ticket.before
     if before and not ticket.opened and all(_same(ticket, name) for name in _SEARCHED):
         return
-    texts = (ticket.get(name) for name in ("workflow", "identifier", "message"))
-    search.append((*key, ticket.get("hidden"), words(*texts)))
+    get = ticket.get
+    search.append((*key, get("hidden"), words(get("workflow"), get("identifier"), get("message"))))
 
 
 def _same(ticket: Known, name: str) -> bool:

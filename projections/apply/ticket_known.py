@@ -86,6 +86,10 @@ class Known:
     def take_clock(self, clock: sla.Clock) -> None:
         self.clocks = {**self.clocks, (clock.metric, clock.cycle): clock}
 
+    def begin_clocks(self, clocks: Mapping[ClockKey, sla.Clock]) -> None:
+        """Those the ticket begins with."""
+        self.clocks = clocks
+
     def finish(self) -> Columns:
         """All columns that differ, those of the latest occurrence among them."""
         if self.latest is not None:

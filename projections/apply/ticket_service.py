@@ -12,6 +12,7 @@ from tocsin.events import tickets as contract
 from tocsin.events.commands import Fact
 from tocsin.events.vocabulary import DEFAULT_TIER, PRIORITY_OF_SEVERITY
 from tocsin.projections.apply.facts import instant
+from tocsin.projections.apply.first_clocks import first_clocks, next_due_at
 from tocsin.projections.apply.ticket_known import Columns, Known
 
 REPORTED_EPISODE: Final = 0
@@ -36,6 +37,7 @@ def _registered(fact: contract.TicketRegistered, _ticket: Known) -> Columns:
     created_at = instant(fact.created_at)
     return {
         **NO_SERVICE,
+        **begun(fact),
         **_reported(fact),
         "episode": REPORTED_EPISODE,
         "previous_ticket_id": None,
@@ -60,6 +62,12 @@ def _registered(fact: contract.TicketRegistered, _ticket: Known) -> Columns:
         "resolved_at": instant(fact.resolved_at) if fact.resolved_at else None,
         "reopen_until": None,
     }
+
+
+def begun(fact: contract.TicketOpened | contract.TicketRegistered) -> Columns:
+    """How the ticket stands by the clocks it begins with."""
+    found = first_clocks(fact)
+    return {} if found is None else found.columns
 
 
 def _revised(fact: contract.TicketRevised, ticket: Known) -> Columns:
@@ -106,12 +114,6 @@ def _clock_changed(fact: sla.ClockFact, ticket: Known) -> Columns:
     clock = fact.clock
     clocks = {**ticket.clocks, (clock.metric, clock.cycle): clock}.values()
     return {"sla_state": sla.sla_state(clocks), "next_due_at": next_due_at(clocks)}
-
-
-def next_due_at(clocks: Any) -> str | None:
-    """The earliest due time of clocks in progress that was not missed yet."""
-    due = [clock.due_at for clock in clocks if clock.stage == "in_progress" and not clock.breached_at and clock.due_at]
-    return min(due, default=None)
 
 
 def _touched(fact: Fact, ticket: Known) -> Columns:

@@ -75,6 +75,7 @@ def _opened(fact: contract.TicketOpened, _ticket: Known) -> Columns:
         "resolved_at": None,
         "reopen_until": None,
         **ticket_service.NO_SERVICE,
+        **ticket_service.begun(fact),
         "priority": fact.priority,
     }
 

@@ -32,10 +32,8 @@ SEARCHED_CHARACTERS: Final = 4096
 
 def words(*texts: str) -> str:
     """The distinct words of the first 4,096 characters of each text, lower case, separated by spaces."""
-    found: set[str] = set()
-    for text in texts:
-        found.update(_WORD.findall(text[:SEARCHED_CHARACTERS].lower()))
-    return " ".join(found)
+    searched = "\n".join([text[:SEARCHED_CHARACTERS] for text in texts])
+    return " ".join(set(_WORD.findall(searched.lower())))
 
 
 def search_query(text: str) -> str:

@@ -10,7 +10,17 @@ import msgspec
 from tocsin.events import sla as contract
 from tocsin.events import tickets
 from tocsin.events.times import unix_ms
-from tocsin.streams.domain.sla_state import TAG_LENGTH, TAGS_KEPT, Sla, climbs_of, heard, subject_of
+from tocsin.events.vocabulary import DEFAULT_TIER
+from tocsin.streams.domain.sla_state import (
+    ORDINARY,
+    TAG_LENGTH,
+    TAGS_KEPT,
+    Sla,
+    climbs_of,
+    heard,
+    heard_first,
+    subject_of,
+)
 
 SlaChange = contract.SlaFact | tickets.TicketRevised | tickets.PriorityRaised
 
@@ -20,6 +30,27 @@ replace = msgspec.structs.replace
 def sla_after(before: Sla, fact: SlaChange) -> Sla:
     """The memory after one of ``SLA_FACTS``."""
     return _CHANGES[type(fact)](before, fact)
+
+
+def opened(fact: tickets.TicketOpened) -> Sla | None:
+    """Of a failure's new ticket; None for the ordinary severity without clocks. What messages will say of it and by
+    what they find their channel is needed by clocks alone."""
+    if not fact.clocks:
+        return None if fact.priority == ORDINARY.priority else Sla(fact.priority)
+    return Sla(
+        fact.priority,
+        clocks=heard_first(fact.clocks, fact.priority, DEFAULT_TIER, fact.at),
+        subject=subject_of(f"{fact.workflow}: {fact.latest.message}"),
+        tags=(f"workflow:{fact.workflow}"[:TAG_LENGTH],),
+    )
+
+
+def registered(fact: tickets.TicketRegistered) -> Sla:
+    """Of another system's new ticket."""
+    sla = reported(ORDINARY, fact)
+    if not fact.clocks:
+        return sla
+    return replace(sla, clocks=heard_first(fact.clocks, fact.priority, fact.customer_tier, fact.created_at))
 
 
 def reported(before: Sla, fact: tickets.ReportFact) -> Sla:

@@ -119,13 +119,19 @@ class SlaReplay:
             self._escalations[fact.told.reason] += 1
             self._messages.update(one.channel for one in fact.notifications)
             self._by_ticket[fact.ticket_id] += len(fact.notifications)
-        elif isinstance(fact, tickets.TicketOpened):
-            self._subjects[fact.ticket_id] = f"{fact.workflow}: {fact.latest.message}"
-        elif isinstance(fact, tickets.TicketRegistered):
-            self._subjects[fact.ticket_id] = fact.title or fact.ticket_id
+        elif isinstance(fact, tickets.TicketOpened | tickets.TicketRegistered):
+            self._begun(fact)
         elif isinstance(fact, CommandRefused) and fact.reason == "unknown":
             self._older += 1
         return TICKETS.evolve(state, fact)
+
+    def _begun(self, fact: tickets.TicketOpened | tickets.TicketRegistered) -> None:
+        if isinstance(fact, tickets.TicketOpened):
+            self._subjects[fact.ticket_id] = f"{fact.workflow}: {fact.latest.message}"
+        else:
+            self._subjects[fact.ticket_id] = fact.title or fact.ticket_id
+        for clock in tickets.first_clocks(fact):
+            self._clocks[fact.ticket_id, clock.metric, clock.cycle] = clock
 
     def outcome(self) -> SlaOutcome:
         clocks: dict[str, Counter[str]] = {}

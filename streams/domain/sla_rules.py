@@ -14,10 +14,8 @@ from tocsin.events.vocabulary import (
     DEFAULT_TIER,
     METRICS,
     PRIORITIES,
-    PRIORITY_OF_SEVERITY,
     Metric,
     Priority,
-    Severity,
     TicketStatus,
 )
 
@@ -112,11 +110,13 @@ _NO_GOALS: Final[Mapping[Metric, Goal]] = {}
 _NOTHING: Final[Mapping[str, Mapping[Priority, GoalBody | None]]] = {DEFAULT_TIER: {}}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SlaPolicy:
-    """goals: of each tier and priority. calendars: by name and version, retired ones too. quiet: of channels.
+    """Equal to itself alone, so that what follows from it can be remembered.
 
-    severities: of failures that have a goal. applies_to_running: what another policy means for clocks that run.
+    goals: of each tier and priority. calendars: by name and version, retired ones too. quiet: of channels.
+
+    applies_to_running: what another policy means for clocks that run.
     """
 
     body: SlaBody
@@ -126,7 +126,6 @@ class SlaPolicy:
     pause_on: frozenset[str] = frozenset()
     excluded: frozenset[str] = frozenset()
     tiers: frozenset[str] = frozenset()
-    severities: frozenset[str] = frozenset()
     applies_to_running: bool = True
 
     @property
@@ -139,10 +138,6 @@ class SlaPolicy:
             return _NO_GOALS
         found = self.goals.get((tier, priority))
         return self.goals.get((DEFAULT_TIER, priority), _NO_GOALS) if found is None else found
-
-    def has_goals(self, severity: Severity, source: str) -> bool:
-        """Whether a failure gets a clock."""
-        return severity in self.severities and source not in self.excluded
 
     def calendar(self, name: str, version: str) -> Calendar:
         """Also of a policy before. One that is long forgotten counts as always open."""
@@ -197,9 +192,6 @@ def sla_policy_of(body: Mapping[str, Any]) -> SlaPolicy:
         frozenset(read.pause_on),
         frozenset(read.no_clocks_for),
         tiers,
-        severities=frozenset(
-            severity for severity, priority in PRIORITY_OF_SEVERITY.items() if goals.get((DEFAULT_TIER, priority))
-        ),
         applies_to_running=read.on_reload == "apply",
     )
 

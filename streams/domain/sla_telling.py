@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any, Final
-
-import msgspec
+from typing import Any
 
 from tocsin.events import sla as contract
 from tocsin.events.commands import Fact
@@ -17,13 +13,11 @@ from tocsin.streams.domain.sla_rules import SlaPolicy
 from tocsin.streams.domain.sla_state import ORDINARY, Clock, told
 from tocsin.streams.domain.ticket_state import Episode, TicketState
 
-NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
 
 class Telling:
     """facts: what was decided so far; sla: after them. rules: the SLA policy that governs.
 
-    notify: whether people are told of what is due now. introduction: what clocks of a new ticket say of it.
+    notify: whether people are told of what is due now.
     """
 
     def __init__(
@@ -34,10 +28,9 @@ class Telling:
         rules: SlaPolicy,
         *,
         notify: bool = True,
-        introduction: Mapping[str, Any] = NOTHING,
     ) -> None:
         self.received, self.rules = received, rules
-        self.notify, self.introduction = notify, introduction
+        self.notify = notify
         self.ticket_id = state.ticket_id(episode)
         self.episode, self.sla = episode, episode.sla or ORDINARY
         self._updated_at = episode.updated_at
@@ -48,8 +41,6 @@ class Telling:
         self._add(fact, rule, self.received.now, {"clock": told(clock), **fields})
         # as the fact is heard, without reading its instants back
         self.sla = self.sla.with_clock(clock)
-        if subject := fields.get("subject"):
-            self.sla = msgspec.structs.replace(self.sla, subject=subject, tags=fields["tags"])
 
     def say(self, fact: type[contract.SlaFact], rule: str, /, at: int | None = None, **fields: Any) -> None:
         """``at``: Unix ms; unless given, the next instant at which the ticket itself shows something else."""

@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Final, Literal
 
 from tocsin.events import sla as contract
 from tocsin.events.times import rfc3339
-from tocsin.events.vocabulary import METRICS, UNRESOLVED, Metric, TicketStatus
+from tocsin.events.vocabulary import METRICS, UNRESOLVED, Metric, Priority, TicketStatus
 from tocsin.streams.domain import clock_moves
 from tocsin.streams.domain.sla_rules import Goal, SlaPolicy
-from tocsin.streams.domain.sla_state import OPEN, ORDINARY, Clock, Sla
+from tocsin.streams.domain.sla_state import OPEN, ORDINARY, Clock, Sla, told_first
 from tocsin.streams.domain.sla_telling import Telling
 from tocsin.streams.domain.ticket_state import Episode
 
-Why = Literal["ticket_opened", "status", "acknowledged", "priority", "tier", "policy"]
+Why = Literal["status", "acknowledged", "priority", "tier", "policy"]
 FARTHEST_BACK_MS: Final = 3653 * 86_400_000
 """Clocks of a ticket that claims to be older count ten years."""
-_SETTING: Final[frozenset[Why]] = frozenset({"ticket_opened", "priority", "tier"})
+_SETTING: Final[frozenset[Why]] = frozenset({"priority", "tier"})
 """Changes upon which goals are asked for anew, whatever the policy says of clocks that run."""
+
+
+def first_clocks(
+    rules: SlaPolicy | None, tier: str, priority: Priority, source: str, *, at: int, now: int, created_at: int
+) -> tuple[contract.StartedClock, ...]:
+    """Those a ticket begins with, running since ``at``: the fact that begins it carries them. All in Unix ms."""
+    if rules is None or source in rules.excluded:
+        return ()
+    return _first_clocks(rules, tier, priority, max(at, now - FARTHEST_BACK_MS), created_at)
+
+
+@functools.lru_cache(1024)  # many tickets of a batch begin at one instant
+def _first_clocks(
+    rules: SlaPolicy, tier: str, priority: Priority, at: int, created_at: int
+) -> tuple[contract.StartedClock, ...]:
+    goals = rules.goals_of(tier, priority, "")
+    sla = Sla(priority, tier)
+    return tuple(
+        [
+            told_first(clock_moves.started(metric, 1, goals[metric], sla, rules, at), created_at)
+            for metric in METRICS
+            if metric in goals
+        ]
+    )
 
 
 def stale(episode: Episode, rules: SlaPolicy) -> bool:
@@ -99,7 +124,12 @@ def _begin(
         since = max(min(telling.episode.opened_at or at, at), telling.received.now - FARTHEST_BACK_MS)
         new = clock_moves.started(metric, clock.cycle + 1 if clock else 1, goal, sla, rules, since)
         rule = why if why in _SETTING else "policy"
-        telling.clock(contract.ClockStarted, rule, new, values={"target_ms": goal.target_ms}, **telling.introduction)
+        telling.clock(
+            contract.ClockStarted,
+            rule,
+            new,
+            values={"target_ms": goal.target_ms},
+        )
 
 
 def _stop(telling: Telling, clock: Clock, at: int, rule: str) -> None:
@@ -118,8 +148,7 @@ def end_ladder(telling: Telling, metric: Metric, cycle: int, rule: str) -> None:
 
 
 def _is_by(clock: Clock, goal: Goal) -> bool:
-    target_ms, calendar, version = goal
-    return clock.target_ms == target_ms and clock.calendar == calendar and clock.calendar_version == version
+    return (clock.target_ms, clock.calendar, clock.calendar_version) == goal
 
 
 def _aim(telling: Telling, clock: Clock, goal: Goal | None, at: int) -> None:

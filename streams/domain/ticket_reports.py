@@ -18,7 +18,7 @@ from tocsin.events.vocabulary import UNRESOLVED
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.sla_state import ORDINARY, Sla
 from tocsin.streams.domain.sla_telling import Telling
-from tocsin.streams.domain.ticket_clocks import Why, follow
+from tocsin.streams.domain.ticket_clocks import Why, first_clocks, follow
 from tocsin.streams.domain.ticket_escalation import Rising
 from tocsin.streams.domain.ticket_moves import illegal_move, moved, refused
 from tocsin.streams.domain.ticket_policy import TicketsPolicy
@@ -88,17 +88,26 @@ def _registered(received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
         status=event.status,
         created_at=rfc3339(created),
         resolved_at=rfc3339(since) if resolved else "",
+        # clocks run from the ticket's creation on; the status is what it is since the reporter's last change
+        clocks=first_clocks(
+            policy.sla,
+            event.customer_tier,
+            event.priority,
+            SOURCE,
+            at=min(created, since),
+            now=received.now,
+            created_at=created,
+        ),
         **_said(event),
     )
     state = evolve(None, fact)
     if state is None or policy.sla is None:
         return (fact,)
     telling = Telling(state, state.episodes[-1], received, policy.sla, notify=event.notify)
-    # clocks run from the ticket's creation on; the status is what it is since the reporter's last change
-    follow(telling, min(created, since), "ticket_opened", "open")
+    follow(telling, min(created, since), "status", "open")
     rising = Rising(telling)
     run_timers(telling, rising, since)
-    follow(telling, since, "ticket_opened")
+    follow(telling, since, "status")
     rising.sweep()
     run_timers(telling, rising, received.now)
     rising.finish()

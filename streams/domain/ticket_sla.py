@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tocsin.events import sla as contract
@@ -12,8 +12,8 @@ from tocsin.events.times import rfc3339
 from tocsin.streams.domain import clock_moves
 from tocsin.streams.domain.decision import Received
 from tocsin.streams.domain.sla_rules import SlaPolicy
-from tocsin.streams.domain.sla_state import TAG_LENGTH, Climb, Clock, subject_of
-from tocsin.streams.domain.sla_telling import NOTHING, Telling
+from tocsin.streams.domain.sla_state import Climb, Clock
+from tocsin.streams.domain.sla_telling import Telling
 from tocsin.streams.domain.ticket_clocks import Why, follow, stale
 from tocsin.streams.domain.ticket_escalation import Rising
 from tocsin.streams.domain.ticket_state import Episode, TicketState, evolve
@@ -51,12 +51,11 @@ def after(
     received: Received,
     rules: SlaPolicy,
     why: Why,
-    introduction: Mapping[str, Any] = NOTHING,
     *,
     notify: bool = True,
 ) -> Sequence[Fact]:
     """What follows from a change of the ticket, which is as ``state`` says."""
-    telling = Telling(state, episode, received, rules, notify=notify, introduction=introduction)
+    telling = Telling(state, episode, received, rules, notify=notify)
     follow(telling, received.now, why)
     due = telling.sla.next_due
     if due is not None and due <= received.now:
@@ -67,7 +66,7 @@ def after(
 
 
 _MOVING: Final[dict[type, Why]] = {
-    tickets.TicketOpened: "ticket_opened",
+    tickets.TicketOpened: "status",
     tickets.TicketReopened: "status",
     tickets.StatusChanged: "status",
     tickets.PriorityRaised: "priority",
@@ -79,23 +78,14 @@ def followed(state: TicketState | None, facts: Sequence[Fact], received: Receive
     changed: Any = facts[-1]
     if (why := _MOVING.get(type(changed))) is None:
         return ()
-    opened = why == "ticket_opened"
-    if opened and not rules.has_goals(received.event.severity, received.event.source):
-        return ()
+    if type(changed) is tickets.TicketOpened and changed.status not in rules.pause_on:
+        return ()  # it carries the clocks it begins with, and they run
     for fact in facts:
         state = evolve(state, fact)
     episode = state.episode(changed.ticket_id) if state else None
     if state is None or episode is None:
         return ()
-    return after(state, episode, received, rules, why, _introduction(received.event) if opened else NOTHING)
-
-
-def _introduction(event: tickets.FailureReported) -> Mapping[str, Any]:
-    """What messages about the ticket say, and by what they find their channel."""
-    return {
-        "subject": subject_of(f"{event.workflow}: {event.message}"),
-        "tags": (f"workflow:{event.workflow}"[:TAG_LENGTH],),
-    }
+    return after(state, episode, received, rules, why)
 
 
 def run_timers(telling: Telling, rising: Rising, until: int) -> None:

@@ -12,7 +12,7 @@ from tocsin.events import tickets as contract
 from tocsin.events.commands import Fact
 from tocsin.events.times import unix_ms
 from tocsin.events.vocabulary import UNRESOLVED, TicketStatus
-from tocsin.streams.domain.sla_evolution import SLA_FACTS, SlaChange, reported, sla_after
+from tocsin.streams.domain.sla_evolution import SLA_FACTS, SlaChange, opened, registered, sla_after
 from tocsin.streams.domain.sla_state import ORDINARY, Sla
 
 # An entity that keeps failing and being resolved remembers its newest episodes; older ones are final.
@@ -98,9 +98,11 @@ def _opened(state: TicketState | None, fact: contract.TicketOpened) -> TicketSta
         fact.first_seen_at,
         fact.latest.source,
         opened_at=unix_ms(fact.at),
-        sla=None if fact.priority == ORDINARY.priority else Sla(fact.priority),
+        sla=opened(fact),
     )
-    earlier = state.episodes[-(EPISODES_KEPT - 1) :] if state else ()
+    if state is None:
+        return TicketState(fact.entity, (episode,))
+    earlier = state.episodes[-(EPISODES_KEPT - 1) :]
     return TicketState(fact.entity, (*[without_rest(one) for one in earlier], episode))
 
 
@@ -189,7 +191,7 @@ def _registered(state: TicketState | None, fact: contract.TicketRegistered) -> T
         fact.source,
         resolved_at=unix_ms(fact.resolved_at) if fact.resolved_at else 0,
         opened_at=unix_ms(fact.created_at),
-        sla=reported(ORDINARY, fact),
+        sla=registered(fact),
     )
     return TicketState(fact.entity, (episode,))
 

@@ -11,9 +11,10 @@ from tocsin.events import sla
 from tocsin.events import tickets as contract
 from tocsin.events.commands import Answer, Fact
 from tocsin.events.times import rfc3339
-from tocsin.events.vocabulary import PRIORITY_OF_SEVERITY
+from tocsin.events.vocabulary import DEFAULT_TIER, PRIORITY_OF_SEVERITY
 from tocsin.streams.domain.decision import Domain, Received
 from tocsin.streams.domain.sla_activation import AMENDING, amended, policy_activated
+from tocsin.streams.domain.ticket_clocks import first_clocks
 from tocsin.streams.domain.ticket_commands import change_status, hide, succeeded
 from tocsin.streams.domain.ticket_effects import effects
 from tocsin.streams.domain.ticket_live import live
@@ -34,29 +35,35 @@ def decide(state: TicketState | None, received: Received, policy: TicketsPolicy)
         return by_itself(state, received, policy)
     decision = _DECISIONS.get(type(received.event))
     facts = decision(state, received, policy) if decision else ()
-    return facts if policy.sla is None or not facts else [*facts, *followed(state, facts, received, policy.sla)]
+    if policy.sla is None or not facts:
+        return facts
+    more = followed(state, facts, received, policy.sla)
+    return [*facts, *more] if more else facts
 
 
 def _failure_reported(state: TicketState | None, received: Received, policy: TicketsPolicy) -> Sequence[Fact]:
     if received.duplicate:
         return (_delivered_again(state, received),)
     if state is None:
-        return (_opened(None, received, "new_identity"),)
+        return (_opened(None, received, policy, "new_identity"),)
     if (episode := state.unresolved()) is not None:
         return with_priority(episode, _counted(state, episode, received), received)
     last = state.last_resolved()
     if last.status == "closed":
-        return (_opened(state, received, "previous_closed"),)
+        return (_opened(state, received, policy, "previous_closed"),)
     window = policy.reopen_within(last.source)
     if window is None:
-        return (_opened(state, received, "policy_never_reopens"),)
+        return (_opened(state, received, policy, "policy_never_reopens"),)
     if last.window_open and received.now < last.resolved_at + window:
         return with_priority(last, _reopened(state, last, received, window), received)
-    return (_opened(state, received, "reopen_window_passed", window),)
+    return (_opened(state, received, policy, "reopen_window_passed", window),)
 
 
-def _opened(state: TicketState | None, received: Received, rule: str, window_ms: int | None = None) -> Fact:
+def _opened(
+    state: TicketState | None, received: Received, policy: TicketsPolicy, rule: str, window_ms: int | None = None
+) -> Fact:
     event: contract.FailureReported = received.event
+    priority, now = PRIORITY_OF_SEVERITY[event.severity], received.now
     number, values = 1, {}
     if state is not None:
         last = state.last_resolved()
@@ -79,7 +86,8 @@ def _opened(state: TicketState | None, received: Received, rule: str, window_ms:
         first_seen_at=event.occurred_at,
         latest=latest_of(event),
         previous_ticket_id=state.ticket_id(state.last_resolved()) if state else "",
-        priority=PRIORITY_OF_SEVERITY[event.severity],
+        priority=priority,
+        clocks=first_clocks(policy.sla, DEFAULT_TIER, priority, event.source, at=now, now=now, created_at=now),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final
 
 import structlog
@@ -102,6 +102,7 @@ class OwningConsumer(Consumer):
                 os._exit(EXIT_CANNOT_OPEN)
 
     async def _own_what_is_assigned(self) -> None:
+        self._committed_offset.clear()  # a commit that a rebalance refused counts as made for Faust
         assigned = {TP(*tp) for tp in self.assignment() if tp[0] in self.domains}
         for tp, partition in list(self.owned.items()):
             if tp not in assigned or not self._is_member_since(partition):
@@ -170,6 +171,11 @@ class OwningConsumer(Consumer):
         self._acked_index[tp].clear()
         partition = self.owned.get(tp)
         return None if partition is None else partition.position
+
+    def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
+        """All that is owned, also where nothing came: whoever had it before may have been killed between its last
+        transaction and the commit to the group, and seem behind for as long as the partition is silent."""
+        return (tp for tp in list(self.owned) if topics is None or tp in topics or tp.topic in topics)
 
     async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
         """Faust would keep every offset between two tokens as a gap, for ever: only its own commits trim them."""

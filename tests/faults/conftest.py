@@ -11,6 +11,7 @@ import pytest
 from tests.faults.workers import PARTITIONS, WorkerProcess
 from tests.installation import Installation, running
 from tocsin.broker import ensure_topics
+from tocsin.embedded import ports
 from tocsin.embedded.kafka import Kafka
 from tocsin.events.topics import topics
 
@@ -18,9 +19,22 @@ Start = Callable[..., WorkerProcess]
 
 
 @pytest.fixture(scope="package")
-def installation(session_directory: Path) -> Iterator[Installation]:
+def aws_port() -> int:
+    """Where the installation looks for AWS Step Functions; a test that needs it has to answer there."""
+    return ports.choose(1)[0]
+
+
+@pytest.fixture(scope="package")
+def installation(session_directory: Path, aws_port: int) -> Iterator[Installation]:
     """For faults that leave it working; each test uses names of its own."""
-    with running(session_directory / "faults") as installed:
+    with running(
+        session_directory / "faults",
+        TOCSIN_EGRESS_ALLOW="127.0.0.1:1024-65535",
+        AWS_ENDPOINT_URL_STEPFUNCTIONS=f"http://127.0.0.1:{aws_port}",
+        AWS_ACCESS_KEY_ID="test",
+        AWS_SECRET_ACCESS_KEY="test",
+        AWS_DEFAULT_REGION="us-east-1",
+    ) as installed:
         yield installed
 
 

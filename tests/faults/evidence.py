@@ -45,13 +45,14 @@ def log_of(installation: Installation, topic: str) -> Records:
 
 
 def until_settled(installation: Installation, seconds: float = 60) -> None:
-    """Until everything answers and no stage is behind."""
-
-    def look() -> bool:
+    """Until everything answers and no stage is behind; fails with what is not so."""
+    deadline = time.monotonic() + seconds
+    while True:
         done = installation.run("status", "--json")
-        return done.returncode == 0 and not any(lag["records"] for lag in json.loads(done.stdout)["lag"])
-
-    eventually(look, seconds)
+        behind = [lag for lag in json.loads(done.stdout)["lag"] if lag["records"]] if done.stdout else []
+        if done.returncode == 0 and not behind:
+            return
+        assert time.monotonic() < deadline, behind or done.stdout + done.stderr
 
 
 def checksums(installation: Installation) -> dict[str, str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-import time
 from collections import Counter
 from types import TracebackType
 from typing import Any, Final, Self
 
 import aiohttp
 
+from tests.faults.patient import ATTEMPT, GIVE_UP, Patient
 from tests.installation import eventually
 from tocsin.ingest.records import keyed_id
 
@@ -19,27 +19,23 @@ CLIENTS: Final = 16
 IDENTIFIERS: Final = 20
 COMMAND_EVERY: Final = 8  # so many failures of a client go with one command
 PAUSE: Final = 0.05  # between two requests of a client
-GIVE_UP: Final = 120.0
 _WANTED: Final = ("in_progress", "pending", "open")
 
 
 class Load:
     """A context manager: runs in a thread of its own, and leaves once every request under way is accepted.
 
-    Each request has an Idempotency-Key and is repeated after 503, a lost connection or a timeout, so that what is
-    accepted is known exactly.
-
     acked: the body of each accepted failure by event id; commands: the event ids of accepted commands;
-    statuses: how often each HTTP status was answered; lost: requests that got no answer.
+    statuses: how often each HTTP status was answered.
     """
 
     def __init__(self, url: str, workflow: str) -> None:
         self.workflow = workflow
         self.acked: dict[str, dict[str, Any]] = {}
         self.commands: set[str] = set()
-        self.statuses: Counter[int] = Counter()
+        self.patient = Patient()
+        self.statuses = self.patient.statuses
         self.later = 0  # commands that were answered by 202
-        self.lost = 0
         self._url = url
         self._numbers = itertools.count()
         self._stopping = False
@@ -77,8 +73,7 @@ class Load:
             self._failure = error
 
     async def _clients(self) -> None:
-        timeout = aiohttp.ClientTimeout(total=10)
-        async with aiohttp.ClientSession(self._url, timeout=timeout) as session, asyncio.TaskGroup() as group:
+        async with aiohttp.ClientSession(self._url, timeout=ATTEMPT) as session, asyncio.TaskGroup() as group:
             for _ in range(CLIENTS):
                 group.create_task(self._client(session))
 
@@ -93,31 +88,12 @@ class Load:
 
     async def _report(self, session: aiohttp.ClientSession, number: int) -> str:
         body = {"workflow": self.workflow, "identifier": f"id-{number % IDENTIFIERS}", "message": f"boom {number}"}
-        answer = await self._accepted(session, "POST", "/failures", body, f"{self.workflow}-{number}")
+        answer = await self.patient.accepted(session, "POST", "/failures", body, f"{self.workflow}-{number}")
         self.acked[answer["event_id"]] = body
         return f"{answer['ticket_entity']}-1"
 
     async def _command(self, session: aiohttp.ClientSession, ticket: str, number: int) -> None:
         key, path = f"{self.workflow}-{number}", f"/tickets/{ticket}"
-        answer = await self._accepted(session, "PATCH", path, {"status": _WANTED[number % 3]}, key)
+        answer = await self.patient.accepted(session, "PATCH", path, {"status": _WANTED[number % 3]}, key)
         self.commands.add(keyed_id("default", "PATCH", path, key))
         self.later += "status_url" in answer
-
-    async def _accepted(
-        self, session: aiohttp.ClientSession, method: str, path: str, body: dict[str, Any], key: str
-    ) -> dict[str, Any]:
-        """Repeats the request until it is accepted; 503 is the only refusal there may be."""
-        deadline = time.monotonic() + GIVE_UP
-        while time.monotonic() < deadline:
-            try:
-                async with session.request(method, path, json=body, headers={"Idempotency-Key": key}) as answer:
-                    self.statuses[answer.status] += 1
-                    if answer.status in (200, 202):
-                        accepted: dict[str, Any] = await answer.json()
-                        return accepted
-                    assert answer.status == 503, f"{answer.status} {await answer.text()}"
-                    assert "retry-after" in answer.headers
-            except (aiohttp.ClientError, TimeoutError):
-                self.lost += 1
-            await asyncio.sleep(0.1)  # a sender's own patience
-        raise AssertionError(f"{method} {path} was not accepted within {GIVE_UP} s")

@@ -13,14 +13,11 @@ from aiokafka import AIOKafkaProducer
 from tests.faults.evidence import Records, assert_exact, checksums, counted, log_of, until_settled
 from tests.faults.load import Load
 from tests.faults.workers import EVENTS, FACTS
-from tests.installation import Installation, eventually
+from tests.installation import CHILDREN, Installation, eventually
 from tocsin.embedded import process
-from tocsin.embedded.roles import ROLES
 from tocsin.events.topics import MAX_MESSAGE_BYTES
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
-
-CHILDREN = (*(command.name for command in ROLES), "kafka", "postgres")
 
 
 def until_working(installation: Installation, load: Load) -> None:

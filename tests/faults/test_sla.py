@@ -10,9 +10,11 @@ import pytest
 
 from tests.faults.conftest import Start
 from tests.faults.sla import Watch, now, watch
+from tests.faults.workers import PARTITIONS
 from tests.stages.slack import mock_slack
 from tocsin.backtest import judged, recorded_events
 from tocsin.events import sla
+from tocsin.events.tickets import TicketRegistered
 from tocsin.events.times import unix_ms
 from tocsin.mock_slack.mailbox import Mailbox
 from tocsin.sla_policy import SlaPolicyFile
@@ -42,6 +44,8 @@ async def test_S4_a_breach_reaches_slack_at_its_instant_and_each_step_once(
         start(*TICKETS)
         start("deliver", DATABASE_URL=database, SLACK_WEBHOOK_URL=f"{base}/services/T0/B0/ops")
         await tickets.govern(goals("3s", ladders=ladders, escalation=[{"ladder": "two"}]))
+        # a worker that is still starting when a step is due tells it together with the next one
+        await tickets.until(lambda: len(tickets.of(sla.SlaPolicyApplied)) == PARTITIONS)
         await tickets.report("S4-slack", title="Checkout & payments <down>")
         await tickets.until(lambda: len(tickets.of(sla.NotificationRecorded)) == 2)
     assert [fact.result for fact in tickets.of(sla.NotificationRecorded)] == ["succeeded", "succeeded"]
@@ -67,7 +71,7 @@ async def test_S3_every_breach_is_decided_once_through_the_death_of_an_owner(sta
     await tickets.govern(goals("4s", ladders={"one": {"steps": [{}]}}, escalation=[{"ladder": "one"}]))
     for number in range(count):
         await tickets.report(f"S3-{number}")
-    await tickets.until(lambda: len(tickets.of(sla.ClockStarted)) == count)
+    await tickets.until(lambda: len(tickets.of(TicketRegistered)) == count)
     await tickets.until(lambda: len(tickets.of(sla.ClockBreached)) >= 1)
     workers[0].send(signal.SIGKILL)
     await tickets.until(lambda: len(tickets.of(sla.ClockBreached)) >= count // 2)
@@ -83,8 +87,9 @@ async def test_S3_every_breach_is_decided_once_through_the_death_of_an_owner(sta
 
 
 def tickets_due(tickets: Watch, ticket_id: str) -> str:
-    (started,) = [fact for fact in tickets.of(sla.ClockStarted) if fact.ticket_id == ticket_id]
-    due: str = started.clock.due_at
+    (registered,) = [fact for fact in tickets.of(TicketRegistered) if fact.ticket_id == ticket_id]
+    (clock,) = registered.clocks
+    due: str = clock.due_at
     return due
 
 
@@ -96,12 +101,12 @@ async def test_S6_another_policy_reaches_thousands_of_open_tickets_and_lets_othe
     await tickets.govern(goals("1h"))
     for number in range(count):
         await tickets.report(f"S6-{number}")
-    await tickets.until(lambda: len(tickets.of(sla.ClockStarted)) == count, 120)
+    await tickets.until(lambda: len(tickets.of(TicketRegistered)) == count, 120)
     await tickets.govern(goals("2h"))
     asked = now()
     await tickets.report("S6-meanwhile")
-    await tickets.until(lambda: any(fact.ticket_id == "S6-meanwhile" for fact in tickets.of(sla.ClockStarted)))
-    meanwhile = next(fact for fact in tickets.of(sla.ClockStarted) if fact.ticket_id == "S6-meanwhile")
+    await tickets.until(lambda: any(fact.ticket_id == "S6-meanwhile" for fact in tickets.of(TicketRegistered)))
+    meanwhile = next(fact for fact in tickets.of(TicketRegistered) if fact.ticket_id == "S6-meanwhile")
     assert unix_ms(meanwhile.at) - asked < 5_000
     await tickets.until(lambda: len(retargeted(tickets)) >= count, 120)
     assert Counter(fact.ticket_id for fact in retargeted(tickets)).most_common(1)[0][1] == 1

@@ -20,6 +20,7 @@ from tocsin.broker import ensure_topics
 from tocsin.embedded.kafka import Kafka
 from tocsin.events.envelope import from_headers
 from tocsin.events.topics import events_topic, topics
+from tocsin.ingest.records import keyed_id
 
 pytestmark = pytest.mark.embedded
 
@@ -187,9 +188,11 @@ async def test_known_keys_keep_working_without_the_database(
     assert unseen not in gateway.log
 
 
-async def test_sigterm_answers_what_is_under_way(gateway: GatewayProcess, http: httpx.AsyncClient) -> None:
-    waiting = asyncio.create_task(http.patch("/tickets/OPS-1", json={"status": "done"}))
-    await asyncio.sleep(0.2)
+async def test_sigterm_answers_what_is_under_way(gateway: GatewayProcess, http: httpx.AsyncClient, kafka: str) -> None:
+    path, key = "/tickets/OPS-1", "under-way"
+    waiting = asyncio.create_task(http.patch(path, json={"status": "done"}, headers={"idempotency-key": key}))
+    # nobody decides here, so it waits for the outcome from the moment it is in the log
+    await in_the_log(kafka, {keyed_id("default", "PATCH", path, key)})
     stopped = asyncio.create_task(asyncio.to_thread(gateway.stop))
     assert (await waiting).status_code == 202
     assert await stopped == 0

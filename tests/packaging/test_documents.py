@@ -12,6 +12,7 @@ from tocsin.events import alerts, deliveries, documents, incidents, jobs, live, 
 from tocsin.events.topics import topics
 
 ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "tests" / "data" / "golden"
 TYPES = live.EVENTS | {
     name: cls
     for domain in (tickets, alerts, incidents, jobs, deliveries, tasks)
@@ -35,10 +36,10 @@ def test_asyncapi_names_every_topic_and_every_type() -> None:
     assert set(document["components"]["messages"]) == set(TYPES)
 
 
-@pytest.mark.parametrize("name", sorted(TYPES))
+@pytest.mark.parametrize("name", sorted(path.stem for path in GOLDEN.glob("*.json")))
 def test_golden_records_are_valid_by_the_published_schema(name: str) -> None:
     document = documents.asyncapi()
-    cls = TYPES[name]
+    cls = TYPES[name.partition("+")[0]]
     schema = {**document, "$ref": f"#/components/schemas/{cls.__name__}"}
-    golden = json.loads((ROOT / "tests" / "data" / "golden" / f"{name}.json").read_text())
+    golden = json.loads((GOLDEN / f"{name}.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(golden)

@@ -46,18 +46,18 @@ def answering(data: bytes) -> Answer:
 
 
 class Sink:
-    """``accepted``: connections; ``requests``: what was read from them."""
+    """``accepted``: connections; ``requests``: what was read from them. ``port``: 0 for any that is free."""
 
-    def __init__(self, answer: Answer | bytes = OK, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, answer: Answer | bytes = OK, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self._answer = answering(answer) if isinstance(answer, bytes) else answer
         self._tls = tls
         self.accepted = 0
         self.requests: list[Received] = []
-        self.port = 0
+        self.port = port
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, ssl=self._tls)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

@@ -153,6 +153,45 @@ class Clock(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=Fa
     result: ClockResult | None = None
 
 
+class StartedClock(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=False):
+    """A clock that begins with its ticket, in the fact that says so: the first cycle, in progress, nothing consumed, of
+    the priority and tier there. Otherwise as ``Clock``.
+
+    started_at: empty: when the ticket was created.
+    """
+
+    metric: Metric
+    target_ms: int
+    calendar: str
+    policy_version: str
+    due_at: str
+    started_at: str = ""
+    calendar_version: str = ""
+    next_warning_percent: int = 0
+    next_warning_at: str = ""
+
+    def whole(self, priority: Priority, customer_tier: str, created_at: str) -> Clock:
+        """The clock itself; the rest is of its ticket."""
+        started_at = self.started_at or created_at
+        return Clock(
+            metric=self.metric,
+            cycle=1,
+            stage="in_progress",
+            priority=priority,
+            customer_tier=customer_tier,
+            target_ms=self.target_ms,
+            calendar=self.calendar,
+            policy_version=self.policy_version,
+            started_at=started_at,
+            elapsed_ms=0,
+            as_of=started_at,
+            calendar_version=self.calendar_version,
+            due_at=self.due_at,
+            next_warning_percent=self.next_warning_percent,
+            next_warning_at=self.next_warning_at,
+        )
+
+
 class ClockFact(SlaFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """A fact about one clock; ``clock``: after it."""
 
@@ -160,8 +199,12 @@ class ClockFact(SlaFact, frozen=True, omit_defaults=True, kw_only=True, gc=False
 
 
 class ClockStarted(ClockFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """Cause's rule: ``ticket_opened``, ``new_cycle`` after a re-open, or ``policy``, ``priority``, ``tier``: there is a
-    goal now. subject, tags: what messages about a failure's ticket will say and be routed by."""
+    """Later than its ticket. Cause's rule: ``new_cycle`` after a re-open, or ``policy``, ``priority``, ``tier``: there
+    is a goal now.
+
+    Older logs begin the first clocks of a ticket so too, by the rule ``ticket_opened``; subject, tags: what messages
+    about a failure's ticket say and are routed by, there.
+    """
 
     subject: str = ""
     tags: tuple[str, ...] = ()

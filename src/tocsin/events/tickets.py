@@ -17,7 +17,7 @@ from tocsin.events.commands import (
     TimerDue,
 )
 from tocsin.events.sla import TicketReported
-from tocsin.events.vocabulary import Priority, Severity, TicketStatus
+from tocsin.events.vocabulary import DEFAULT_TIER, Priority, Severity, TicketStatus
 
 # of every domain, named here too; and the report of a ticket, whose facts are here
 __all__ = ["DeliveryIgnored", "PolicyActivated", "PolicyApplied", "TicketReported", "TimerDue"]
@@ -100,7 +100,7 @@ class Latest(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True, gc=F
 
 
 class TicketOpened(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
-    """``priority`` follows from the severity; the customer tier is ``default``."""
+    """``priority`` follows from the severity; the customer tier is ``default``. clocks: those it begins with."""
 
     episode: int
     workflow: str
@@ -113,6 +113,7 @@ class TicketOpened(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc
     deliveries: int = 1
     previous_ticket_id: str = ""
     priority: Priority = "high"
+    clocks: tuple[sla.StartedClock, ...] = ()
 
 
 class OccurrencesCounted(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -180,13 +181,15 @@ class ReportFact(TicketFact, frozen=True, omit_defaults=True, kw_only=True, gc=F
 class TicketRegistered(ReportFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
     """The first report of a ticket of another system; its ``episode`` is 0 and ``ticket_id`` the reporter's own.
 
-    created_at: the reporter's. resolved_at: when it is resolved already, else empty.
+    created_at: the reporter's. resolved_at: when it is resolved already, else empty. clocks: those it begins with;
+    what became of them since is told by facts about them.
     """
 
     status: TicketStatus
     created_at: str
     source: str = "report"
     resolved_at: str = ""
+    clocks: tuple[sla.StartedClock, ...] = ()
 
 
 class TicketRevised(ReportFact, frozen=True, omit_defaults=True, kw_only=True, gc=False):
@@ -212,6 +215,13 @@ class PriorityRaised(TicketFact, frozen=True, omit_defaults=True, kw_only=True, 
     from_priority: Priority
     priority: Priority
     severity: Severity
+
+
+def first_clocks(fact: TicketOpened | TicketRegistered) -> tuple[sla.Clock, ...]:
+    """The clocks a ticket begins with, whole."""
+    if isinstance(fact, TicketOpened):
+        return tuple([clock.whole(fact.priority, DEFAULT_TIER, fact.at) for clock in fact.clocks])
+    return tuple([clock.whole(fact.priority, fact.customer_tier, fact.created_at) for clock in fact.clocks])
 
 
 _EVENTS: Final[tuple[type[Any], ...]] = (

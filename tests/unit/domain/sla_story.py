@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from tests.unit.domain import given
 from tocsin.events import sla as contract
 from tocsin.events import tickets
@@ -172,6 +174,27 @@ def named(facts: list[Fact]) -> list[str]:
         metric = f" {clock.metric}" if clock is not None and not isinstance(fact, contract.Escalated) else ""
         names.append(f"{type(fact).__name__}{metric} {fact.cause.rule}")
     return names
+
+
+def as_older_logs_say(fact: Any) -> list[Fact]:
+    """A ticket's first clocks as facts of their own, which they were once; any other fact as it is."""
+    if not isinstance(fact, tickets.TicketOpened | tickets.TicketRegistered):
+        return [fact]
+    said: dict[str, Any] = {}
+    if isinstance(fact, tickets.TicketOpened):
+        said = {"subject": f"{fact.workflow}: {fact.latest.message}", "tags": (f"workflow:{fact.workflow}",)}
+    started: list[Fact] = [
+        contract.ClockStarted(
+            entity=fact.entity,
+            at=fact.at,
+            cause=msgspec.structs.replace(fact.cause, rule="ticket_opened", values={"target_ms": clock.target_ms}),
+            ticket_id=fact.ticket_id,
+            clock=clock,
+            **said,
+        )
+        for clock in tickets.first_clocks(fact)
+    ]
+    return [msgspec.structs.replace(fact, clocks=()), *started]
 
 
 def escalations(facts: list[Fact]) -> list[contract.Escalated]:

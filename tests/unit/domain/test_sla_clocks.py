@@ -39,20 +39,70 @@ def opened(priority: Any = "high", **more: Any) -> Desk:
     return desk
 
 
+def first(metric: Any, *, minutes: int, started_at: str = "") -> contract.StartedClock:
+    """A clock as the fact has it of a ticket that was created at the start."""
+    target_ms = minutes * MINUTE
+    return contract.StartedClock(
+        metric=metric,
+        target_ms=target_ms,
+        calendar="24x7",
+        policy_version="v1",
+        due_at=rfc3339(START + target_ms),
+        started_at=started_at,
+        next_warning_percent=75,
+        next_warning_at=rfc3339(START + target_ms * 75 // 100),
+    )
+
+
 # --- S1: reports ----------------------------------------------------------------------------------------------------
 
 
 def test_S1_the_first_report_registers_a_ticket_with_its_clocks_at_level_0() -> None:
     desk = Desk()
     facts = desk.at(0, report(title="Checkout is down", customer_tier="gold", tags=("team:pay",)), outcome="wait")
-    assert named(facts) == [
-        "TicketRegistered registered",
-        "ClockStarted first_response ticket_opened",
-        "ClockStarted resolution ticket_opened",
-    ]
-    assert (facts[0].answers[0].wait, facts[1].answers) == (True, ())
+    assert named(facts) == ["TicketRegistered registered"]
+    assert facts[0].answers[0].wait
+    assert facts[0].clocks == (  # type: ignore[attr-defined]
+        first("first_response", minutes=10),
+        first("resolution", minutes=40),
+    )
     assert (desk.due("first_response"), desk.due("resolution")) == (10, 40)
     assert (desk.sla.level, desk.sla.subject, desk.sla.tags) == (0, "Checkout is down", ("team:pay",))
+
+
+def test_S3_a_failure_opens_its_ticket_with_its_clocks_in_one_fact() -> None:
+    desk = Desk(entity=ENTITY)
+    (opened,) = desk.at(0, failure(message="no  space\nleft"))
+    assert opened.clocks == (  # type: ignore[attr-defined]
+        first("first_response", minutes=10),
+        first("resolution", minutes=60),
+    )
+    assert (desk.sla.subject, desk.sla.tags) == ("nightly: no space left", ("workflow:nightly",))
+
+
+@pytest.mark.parametrize(
+    ("event", "policy_file"),
+    [
+        (failure(severity="info"), {}),  # low: never
+        (failure(source="scheduler"), {"no_clocks_for": ["scheduler"]}),
+        (report(ticket_id=ENTITY.removeprefix("t_")), {"no_clocks_for": ["report"]}),
+    ],
+    ids=["no goal", "a failure's source", "reports"],
+)
+def test_S6_a_ticket_without_a_goal_begins_without_clocks(event: Any, policy_file: dict[str, Any]) -> None:
+    desk = Desk(policy(policy_file), getattr(event, "ticket_id", ENTITY))
+    (begun,) = desk.at(0, event)
+    assert begun.clocks == ()  # type: ignore[attr-defined]
+    assert desk.sla.clocks == ()
+    assert desk.until(2 * DAY) == []
+
+
+def test_S11_clocks_that_rest_in_the_status_open_are_paused_as_the_ticket_begins() -> None:
+    desk = Desk(policy({"pause_on": ["open"]}), ENTITY)
+    paused = ["ClockPaused first_response status_pauses", "ClockPaused resolution status_pauses"]
+    assert named(desk.at(0, failure())) == ["TicketOpened new_identity", *paused]
+    reported = opened(governing=policy({"pause_on": ["open"]}))
+    assert named(reported.facts) == ["TicketRegistered registered", *paused]
 
 
 STALENESS = [
@@ -386,6 +436,9 @@ def test_S11_a_ticket_that_claims_to_be_ancient_counts_ten_years() -> None:
 def test_S11_a_reporters_clock_may_be_ahead() -> None:
     desk = opened(created=3_000, updated=3_000)
     assert (desk.clock("resolution").started_at, desk.due("resolution")) == (START, 60)
+    (registered,) = desk.facts
+    started_at = rfc3339(START)  # not when it says that it was created
+    assert registered.clocks[1] == first("resolution", minutes=60, started_at=started_at)  # type: ignore[attr-defined]
 
 
 def test_S11_a_failure_that_reopens_its_ticket_resumes_the_clock() -> None:

@@ -17,6 +17,7 @@ from tests.unit.domain.sla_story import (
     START,
     Desk,
     acknowledge,
+    as_older_logs_say,
     escalate,
     escalations,
     messages,
@@ -95,6 +96,24 @@ def test_X1_folding_the_facts_gives_the_state(governing: Any, history: list[tupl
         state = evolve(state, msgspec.json.decode(msgspec.json.encode(fact), type=type(fact)))
     assert state == desk.state
     assert msgspec.json.decode(msgspec.json.encode(state), type=TicketState) == state
+
+
+@given(GOVERNING, HISTORIES, st.booleans())
+@settings(max_examples=150)
+def test_X1_an_older_log_with_first_clocks_of_their_own_folds_to_the_same_state(
+    governing: Any, history: list[tuple[Any, int]], of_a_failure: bool
+) -> None:
+    if of_a_failure:
+        desk = Desk(governing, words.ENTITY)
+        desk.at(0, words.failure())
+        desk.until(2 * DAY)
+    else:
+        desk = played(governing, history)
+    state: TicketState | None = None
+    for fact in desk.facts:
+        for older in as_older_logs_say(fact):
+            state = evolve(state, older)
+    assert state == desk.state
 
 
 @given(GOVERNING, HISTORIES, st.booleans())

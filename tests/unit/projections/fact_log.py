@@ -87,6 +87,7 @@ class FactLog:
         episode = more.pop("episode", 1)
         answers = more.pop("answers", ())
         previous = more.pop("previous_ticket_id", "")
+        clocks = more.pop("clocks", ())
         cause = self.cause("new_identity")
         ticket = Ticket(entity, f"{entity}-{episode}", workflow, identifier, episode)
         fact = contract.TicketOpened(
@@ -102,6 +103,7 @@ class FactLog:
             first_seen_at=self.at,
             latest=latest(**more),
             previous_ticket_id=previous,
+            clocks=clocks,
         )
         self.write(fact)
         return ticket

@@ -8,6 +8,7 @@ from typing import Any
 
 from tocsin.projections.apply import ticket_alerts as alerts
 from tocsin.projections.apply import ticket_rows as rows
+from tocsin.projections.apply.first_clocks import FIRST_CLOCKS
 from tocsin.projections.apply.tickets import TICKETS, apply, key_of
 from tocsin.projections.projection import Changes, Record, Rejected, Row
 
@@ -71,6 +72,13 @@ def _clock(tables: Tables, row: dict[str, Any], _: Row) -> None:
         tables["clocks"][key] = row
 
 
+def _first_clock(tables: Tables, row: dict[str, Any], values: Row) -> None:
+    """In the order of the table, as every other clock."""
+    given = {"cycle": 1, "stage": "in_progress", "elapsed_ms": 0, "warned_percent": 0, "paused_ms": 0}
+    said = {**row, **given, "as_of": row["started_at"]}
+    _clock(tables, {name: said.get(name) for name in alerts.CLOCK_COLUMNS}, values)
+
+
 def _once(name: str, keys: int) -> Callable[[Tables, dict[str, Any], Row], None]:
     def add(tables: Tables, row: dict[str, Any], values: Row) -> None:
         tables[name].setdefault(values[:keys], row)
@@ -110,6 +118,7 @@ _MEANINGS = {
     rows.OCCURRENCES: _adding("occurrences", 3),
     rows.COUNTS: _adding("counts", 10),
     rows.COUNTERS: _adding("counters", 3),
+    FIRST_CLOCKS: _first_clock,
     alerts.CLOCKS: _clock,
     alerts.ALERTS: _once("alerts", 4),
     alerts.NOTIFICATIONS: _once("notifications", 2),

@@ -60,7 +60,27 @@ class ServiceLog:
             }
         )
         self.log.write(fact)
-        return Served(Ticket(ticket_id, ticket_id, "", ticket_id, 0, status=fact.status), fact.priority, "gold")
+        served = Served(Ticket(ticket_id, ticket_id, "", ticket_id, 0, status=fact.status), fact.priority, "gold")
+        served.clocks = {clock.metric: clock for clock in contract.first_clocks(fact)}
+        return served
+
+    def opened(self, workflow: str = "deploy", identifier: str = "run-1", **more: Any) -> Served:
+        """A failure's ticket. ``clocks``: those it begins with."""
+        first = more.pop("clocks", ())
+        served = Served(self.log.opened(workflow, identifier, clocks=first, **more))
+        served.clocks = {clock.metric: clock.whole("high", "default", self.log.at) for clock in first}
+        return served
+
+    def first_clocks(self, **more: Any) -> tuple[sla.StartedClock, ...]:
+        """As a ticket begins with that comes next."""
+        at = self.log.now + 40
+        said: dict[str, Any] = {
+            "target_ms": TARGET_MS,
+            "calendar": "24x7",
+            "policy_version": POLICY,
+            "due_at": rfc3339(at + TARGET_MS),
+        }
+        return tuple(sla.StartedClock(metric=metric, **(said | more)) for metric in METRICS)
 
     def revised(self, served: Served, **more: Any) -> None:
         fact = contract.TicketRevised(
@@ -224,13 +244,16 @@ def random_step(service: ServiceLog, served: list[Served], choose: random.Random
     """One more possible event about a few tickets, with all its facts."""
     if len(served) < 2 or choose.random() < 0.1:
         number = len(served)
+        # older logs say the first clocks afterwards
+        first = service.first_clocks() if choose.random() < 0.7 else ()
         if choose.random() < 0.5:
-            new = service.registered(f"T-{number}", priority=choose.choice(PRIORITIES))
+            new = service.registered(f"T-{number}", priority=choose.choice(PRIORITIES), clocks=first)
         else:
-            new = Served(service.log.opened("deploy", f"run-{number}", severity="error"))
+            new = service.opened("deploy", f"run-{number}", severity="error", clocks=first)
         served.append(new)
-        for metric in METRICS:
-            service.started(new, metric, same_event=True)
+        if not new.clocks:
+            for metric in METRICS:
+                service.started(new, metric, same_event=True)
         return
     one = choose.choice(served)
     running = [metric for metric, clock in one.clocks.items() if clock.stage == "in_progress"]

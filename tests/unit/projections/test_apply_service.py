@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.projections.fact_log import FactLog
 from tests.unit.projections.memory_tables import MemoryTables
 from tests.unit.projections.service_log import Served, ServiceLog, random_service_log
+from tocsin.events.vocabulary import METRICS
 
 REPLAYED = ("tickets", "clocks", "alerts", "notifications", "counts", "history", "policies")
 
@@ -111,6 +112,56 @@ def test_the_state_of_a_ticket_follows_its_clocks() -> None:
         ("paused", None),
         ("breached", None),
     ]
+
+
+def test_a_ticket_and_the_clocks_it_begins_with_come_of_one_fact() -> None:
+    service = ServiceLog()
+    clocks = service.first_clocks(calendar_version="1f3a9b2c", next_warning_percent=75, next_warning_at=service.log.at)
+    failure = service.opened(clocks=clocks)
+    service.registered("T-1", clocks=service.first_clocks(started_at="2025-10-09T07:00:00.000Z"))
+    tables = projected(service.log)
+    assert {(key[1], key[2]) for key in tables.tables["clocks"]} == {
+        (ticket_id, metric) for ticket_id in (failure.ticket_id, "T-1") for metric in METRICS
+    }
+    found = row(tables, failure.ticket_id)
+    assert (found["sla_state"], found["next_due_at"]) == ("on_track", clocks[0].due_at)
+    clock = tables.tables["clocks"]["default", failure.ticket_id, "resolution", 1]
+    shown = {name: clock[name] for name in clock if clock[name] is not None}
+    assert shown == {
+        "workspace": "default",
+        "ticket_id": failure.ticket_id,
+        "metric": "resolution",
+        "cycle": 1,
+        "stage": "in_progress",
+        "priority": "high",
+        "customer_tier": "default",
+        "workflow": "deploy",
+        "target_ms": 3_600_000,
+        "calendar": "24x7",
+        "calendar_version": "1f3a9b2c",
+        "policy_version": clocks[1].policy_version,
+        "started_at": found["created_at"],
+        "elapsed_ms": 0,
+        "as_of": found["created_at"],
+        "due_at": clocks[1].due_at,
+        "warned_percent": 0,
+        "next_warning_percent": 75,
+        "next_warning_at": clocks[1].next_warning_at,
+        "paused_ms": 0,
+        "version": found["version"],
+    }
+    reported = tables.tables["clocks"]["default", "T-1", "resolution", 1]
+    assert (reported["started_at"], reported["customer_tier"]) == ("2025-10-09T07:00:00.000Z", "gold")
+
+
+def test_a_first_clock_that_is_no_clock_rejects_its_ticket_alone() -> None:
+    service = ServiceLog()
+    service.registered("T-1", clocks=service.first_clocks(due_at="soon"))
+    service.registered("T-2")
+    tables = MemoryTables()
+    tables.project(service.log.records)
+    assert [one.item.body.ticket_id for one in tables.rejected] == ["T-1"]
+    assert {key[1] for key in tables.tables["tickets"]} == {"T-2"}
 
 
 def test_S2_warnings_breaches_and_escalations_are_kept_with_what_explains_them() -> None:

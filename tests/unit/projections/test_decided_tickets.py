@@ -4,13 +4,14 @@ repeat of another."""
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.domain import given as words
-from tests.unit.domain.sla_story import DAY, START, TICKET, Desk
+from tests.unit.domain.sla_story import DAY, START, TICKET, Desk, as_older_logs_say
 from tests.unit.domain.test_sla_properties import GOVERNING, HISTORIES, played
 from tests.unit.projections.fact_log import FactLog
 from tests.unit.projections.memory_tables import MemoryTables
@@ -21,10 +22,11 @@ from tocsin.events.times import rfc3339, unix_ms
 KEPT = (sla.Escalated, sla.ClockWarned, sla.ClockBreached)
 
 
-def projected(desk: Desk, batch: int) -> MemoryTables:
+def projected(desk: Desk, batch: int, said: Callable[[Any], list[Any]] = lambda fact: [fact]) -> MemoryTables:
     log = FactLog()
     for fact in desk.facts:
-        log.write(fact)
+        for one in said(fact):
+            log.write(one)
     tables = MemoryTables()
     for at in range(0, len(log.records), batch):
         tables.project(log.records[at : at + batch])
@@ -73,6 +75,26 @@ def test_X1_rows_of_reported_tickets_tell_what_decisions_remember(
     tables = projected(desk, batch)
     assert_told(desk, tables, TICKET)
     assert_kept(desk, tables)
+
+
+@given(GOVERNING, HISTORIES, st.integers(1, 20))
+@settings(max_examples=100, deadline=None)
+def test_X1_an_older_log_with_first_clocks_of_their_own_gives_the_same_rows(
+    governing: Any, history: list[tuple[Any, int]], batch: int
+) -> None:
+    desk = played(governing, history)
+    now, before = projected(desk, batch), projected(desk, batch, as_older_logs_say)
+    # what tells a repeat of the beginning, and where an entry of the history is in the log, are of the log
+    for name in ("clocks", "counts", "search"):
+        assert now.tables[name] == before.tables[name], name
+    assert shown(now, "tickets", "version_facts") == shown(before, "tickets", "version_facts")
+    for name in ("history", "alerts", "notifications"):
+        assert shown(now, name, "offset") == shown(before, name, "offset"), name
+
+
+def shown(tables: MemoryTables, name: str, without: str) -> list[dict[str, Any]]:
+    rows = tables.tables[name].values()
+    return [{column: value for column, value in row.items() if column != without} for row in rows]
 
 
 @given(GOVERNING, st.lists(st.sampled_from(["fail", "done", "open", "pending", "ack", "wait"]), max_size=12))

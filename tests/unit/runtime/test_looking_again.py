@@ -88,7 +88,8 @@ def test_S6_a_policy_that_cannot_be_read_is_set_aside_and_the_old_one_stays() ->
     draft, _ = applied(state, policy_record(1, broken, b"policy/sla", "b"), failure(2, "etl"))
     assert [letter.reason for letter in draft.dead_letters] == ["cannot_decide"]
     assert state.policy.sla.version == "v1"
-    assert "ClockStarted" in facts_of(draft)
+    (opened,) = [one.fact for facts in draft.facts.values() for one in facts]
+    assert [clock.policy_version for clock in opened.clocks] == ["v1", "v1"]  # type: ignore[attr-defined]
 
 
 def test_S6_a_calendar_of_the_policy_before_is_remembered() -> None:
