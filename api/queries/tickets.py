@@ -27,7 +27,6 @@ from tocsin.projections.tables import (
 
 HISTORY_SHOWN: Final = 200
 HOURS_SHOWN: Final = 168
-DEEP: Final = 1_000
 
 _t = tickets.c
 # The index sorts updates by the second; what shares a second is sorted while reading.
@@ -157,11 +156,9 @@ def _page(workspace: str, query: TicketQuery, way: Way) -> Select[Any]:
         found = _materialized(select(tickets).where(*where), "found")
         order = [found.c[column.name] for column in columns]
         return _part(select(found), order, query)
-    if query.offset >= DEEP:
-        # the rows skipped are counted in the index and not visited
-        ids = _part(select(_t.ticket_id).where(*where), columns, query)
-        return select(tickets).where(_t.workspace == workspace, _t.ticket_id.in_(ids)).order_by(*_order(columns, query))
-    return _part(select(tickets).where(*where), columns, query)
+    # what is passed on the way is read in the index, as far as it includes the filters, and not visited
+    ids = _part(select(_t.ticket_id).where(*where), columns, query)
+    return select(tickets).where(_t.workspace == workspace, _t.ticket_id.in_(ids)).order_by(*_order(columns, query))
 
 
 def _part(statement: Select[Any], columns: Iterable[ColumnElement[Any]], query: TicketQuery) -> Select[Any]:
@@ -173,9 +170,9 @@ def _order(columns: Iterable[ColumnElement[Any]], query: TicketQuery) -> list[Co
 
 
 def _by_words(workspace: str, query: TicketQuery) -> list[ColumnElement[bool]]:
-    """The filter, for a search that few tickets have; the limit tells the planner that they are few."""
+    """The filter, for a search that few tickets have; the limit tells the planner so, and leaves room for new ones."""
     having = select(ticket_search.c.ticket_id).where(*ticket_totals.words_conditions(workspace, query))
-    ids = _materialized(having.limit(ticket_totals.HAVING_WORDS), "having_words")
+    ids = _materialized(having.limit(2 * ticket_totals.HAVING_WORDS), "having_words")
     return [*conditions(workspace, query.model_copy(update={"q": None})), _t.ticket_id.in_(select(ids.c.ticket_id))]
 
 
