@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from tocsin.api.ticket_service_documents import Clock, SlaAlert, TicketNotification
 from tocsin.events.vocabulary import Priority, Severity, SlaState, TicketStatus
@@ -106,10 +106,12 @@ class Ticket(BaseModel):
 
 
 class TicketPage(BaseModel):
-    """A page of tickets. `total` counts the whole list."""
+    """A page of tickets. `total` counts the whole list, exactly unless `total_exact` is there and false: then more than
+    `total` have the words that were searched for."""
 
     items: list[Ticket]
     total: int
+    total_exact: bool = Field(True, description="Only there when it is false: `total` of them were counted, not all")
     limit: int
     offset: int
     next_cursor: str | None

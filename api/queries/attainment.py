@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
-from sqlalchemy import Column, ColumnElement, Select, and_, func, select
+from sqlalchemy import Column, ColumnElement, Select, and_, func, select, union_all
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -66,7 +66,7 @@ async def attainment(
     statements = (
         _verdicts(columns, where, since, until),
         _overdue(columns, where, since, min(until, now)),
-        _durations(columns, where, since, until),
+        _durations(columns, where, since, until, wanted.metric or METRICS),
     )
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     for statement in statements:
@@ -144,13 +144,23 @@ def _overdue(
 
 
 def _durations(
-    columns: Sequence[Column[Any]], where: list[ColumnElement[bool]], since: datetime, until: datetime
+    columns: Sequence[Column[Any]],
+    where: list[ColumnElement[bool]],
+    since: datetime,
+    until: datetime,
+    metrics: Sequence[Metric],
 ) -> Select[Any]:
-    wall = func.extract("epoch", _c.stopped_at - _c.started_at) * 1000
+    """One part a metric: each is sorted less, and the parts may be worked on side by side."""
     ended = and_(_c.stage == "completed", _c.stopped_at >= since, _c.stopped_at < until)
     percentiles = [
-        func.percentile_cont(share).within_group(of).label(f"{name}_p{round(share * 100)}_ms")
-        for name, of in (("business", _c.elapsed_ms), ("wall", wall))
+        func.percentile_cont(share).within_group(of).label(f"{of.name.removesuffix('_ms')}_p{round(share * 100)}_ms")
+        for of in (_c.business_ms, _c.wall_ms)
         for share in (0.5, 0.9)
     ]
-    return select(*columns, func.count().label("ended"), *percentiles).where(*where, ended).group_by(*columns)
+    parts = [
+        select(*columns, func.count().label("ended"), *percentiles)
+        .where(*where, _c.metric == metric, ended)
+        .group_by(*columns)
+        for metric in metrics
+    ]
+    return select(union_all(*parts).subquery())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import func, select, union_all
+from sqlalchemy import func, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,14 +20,16 @@ _NAMES: Final = {"status": TICKET_STATUSES, "priority": PRIORITIES, "sla_state":
 async def counts(connection: AsyncConnection, workspace: str) -> dict[str, dict[str, int]]:
     """Tickets that are not hidden, by status, priority and SLA state; every value is there."""
     found: dict[str, dict[str, int]] = {name: dict.fromkeys(values, 0) for name, values in _NAMES.items()}
-    number = func.sum(_c.tickets)
-    here = (_c.workspace == workspace, ~_c.hidden)
-    by_status = select(_c.dimension, _c.status, number).where(*here, _c.dimension == "")
-    others = select(_c.dimension, _c.value, number).where(*here, _c.dimension.in_(("priority", "sla_state")))
-    statement = union_all(by_status.group_by(_c.dimension, _c.status), others.group_by(_c.dimension, _c.value))
-    for dimension, value, tickets_counted in await connection.execute(statement):
-        if value in (of := found[dimension or "status"]):
-            of[value] = int(tickets_counted)
+    columns = [_c[name] for name in _NAMES]
+    statement = (
+        select(func.sum(_c.tickets), *columns)
+        .where(_c.workspace == workspace, _c.dimension == "", ~_c.hidden)
+        .group_by(*columns)
+    )
+    for number, *values in await connection.execute(statement):
+        for name, value in zip(_NAMES, values, strict=True):
+            if value in (of := found[name]):
+                of[value] += int(number)
     return found
 
 
@@ -45,9 +47,9 @@ async def at_risk(connection: AsyncConnection, workspace: str) -> Sequence[RowMa
 async def open_by_state(connection: AsyncConnection) -> dict[str, int]:
     """Unresolved tickets of all workspaces by SLA state; ``none``: without clocks."""
     statement = (
-        select(_c.value, func.sum(_c.tickets))
-        .where(_c.dimension == "sla_state", ~_c.hidden, _c.status.in_(UNRESOLVED))
-        .group_by(_c.value)
+        select(_c.sla_state, func.sum(_c.tickets))
+        .where(_c.dimension == "", ~_c.hidden, _c.status.in_(UNRESOLVED))
+        .group_by(_c.sla_state)
     )
     found: dict[str, int] = dict.fromkeys((*SLA_STATES, "none"), 0)
     for state, number in await connection.execute(statement):

@@ -1,4 +1,4 @@
-"""The filters of ticket lists as SQL conditions, and the totals that need no counting."""
+"""The filters of ticket lists as SQL conditions."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, cast, exists, func, literal, literal_column, select
+from sqlalchemy import ColumnElement, cast, exists, literal, literal_column
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from tocsin.api.queries.parameters import RANKS
 from tocsin.api.queries.ticket_filter import TicketFilter
 from tocsin.events.vocabulary import DEFAULT_TIER, PRIORITIES, TICKET_STATUSES
-from tocsin.projections.tables import ticket_counts, ticket_search, tickets
-from tocsin.projections.tables.ticket_counts import DIMENSIONS
+from tocsin.projections.tables import ticket_search, tickets
 from tocsin.projections.tables.ticket_search import search_query
 
 _t = tickets.c
@@ -36,9 +35,11 @@ def conditions(workspace: str, wanted: TicketFilter) -> list[ColumnElement[bool]
     if wanted.created_to is not None:
         found.append(_t.created_at < wanted.created_to)
     found += _updated(wanted.updated_from, wanted.updated_to)
-    if wanted.q and wanted.q.strip():
+    if is_search(wanted):
         s = ticket_search.c
-        found.append(exists().where(s.workspace == _t.workspace, s.ticket_id == _t.ticket_id, has_words(wanted.q)))
+        found.append(
+            exists().where(s.workspace == _t.workspace, s.ticket_id == _t.ticket_id, has_words(wanted.q or ""))
+        )
     return found
 
 
@@ -83,55 +84,9 @@ def _updated(since: datetime | None, until: datetime | None) -> list[ColumnEleme
     return found
 
 
+def is_search(wanted: TicketFilter) -> bool:
+    return bool(wanted.q and wanted.q.strip())
+
+
 def has_words(q: str) -> ColumnElement[bool]:
     return ticket_search.c.words.op("@@")(cast(literal(search_query(q)), TSQUERY))
-
-
-# --- totals ---------------------------------------------------------------------------------------------------------
-
-
-def is_counted(wanted: TicketFilter) -> bool:
-    """Whether the kept counts answer it: at most one of their dimensions, no text and no times."""
-    return not wanted.q and not _narrowed(wanted) and len(_dimensions(wanted)) <= 1
-
-
-def is_only_search(wanted: TicketFilter) -> bool:
-    return bool(wanted.q and wanted.q.strip()) and not (
-        _narrowed(wanted) or wanted.status or wanted.severity or _dimensions(wanted)
-    )
-
-
-def _narrowed(wanted: TicketFilter) -> bool:
-    times = (wanted.created_from, wanted.created_to, wanted.updated_from, wanted.updated_to)
-    exact = (wanted.identifier, wanted.assignee, wanted.tag)
-    return (
-        any(one is not None for one in (*times, *exact))
-        or bool(wanted.customer_tier)
-        or bool(wanted.escalation_level_from)
-    )
-
-
-def _dimensions(wanted: TicketFilter) -> dict[str, list[str]]:
-    """The dimensions of the kept counts that are asked for, with the values."""
-    found = {}
-    for name in DIMENSIONS:
-        value = getattr(wanted, name)
-        if value is not None and value != []:
-            found[name] = value if isinstance(value, list) else [value]
-    return found
-
-
-def kept_count(workspace: str, wanted: TicketFilter) -> Select[Any]:
-    """Only where ``is_counted``."""
-    c = ticket_counts.c
-    dimension, values = next(iter(_dimensions(wanted).items()), ("", [""]))
-    statement = select(func.coalesce(func.sum(c.tickets), 0)).where(
-        c.workspace == workspace, c.dimension == dimension, c.value.in_(values)
-    )
-    if not wanted.include_hidden:
-        statement = statement.where(~c.hidden)
-    if wanted.status:
-        statement = statement.where(c.status.in_(wanted.status))
-    if wanted.severity:
-        statement = statement.where(c.severity.in_(wanted.severity))
-    return statement

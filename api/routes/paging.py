@@ -17,7 +17,10 @@ LISTED: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "A page, newest first unless sorted otherwise",
         "headers": {
-            "X-Total-Count": {"description": "Rows of the whole list", "schema": {"type": "integer"}},
+            "X-Total-Count": {
+                "description": "Rows of the whole list, where all were counted",
+                "schema": {"type": "integer"},
+            },
             "Link": {"description": "RFC 8288: first, prev, next", "schema": {"type": "string"}},
         },
     }
@@ -53,7 +56,10 @@ class Counted(Protocol):
     def next_cursor(self) -> str | None: ...
 
 
-def page_response(request: Request, query: Shaped, page: Counted, items: Sequence[Mapping[str, Any]]) -> Response:
+def page_response(
+    request: Request, query: Shaped, page: Counted, items: Sequence[Mapping[str, Any]], *, total_exact: bool = True
+) -> Response:
+    """total_exact: else there are more than ``total``, which the body then says and the header does not."""
     body: Any = items
     if query.shape == "page":
         body = {
@@ -62,8 +68,9 @@ def page_response(request: Request, query: Shaped, page: Counted, items: Sequenc
             "limit": query.limit,
             "offset": query.offset,
             "next_cursor": page.next_cursor,
+            **({} if total_exact else {"total_exact": False}),
         }
-    headers = {"X-Total-Count": str(page.total)}
+    headers = {"X-Total-Count": str(page.total)} if total_exact else {}
     if link := _link(request, query, page):
         headers["Link"] = link
     return Response(orjson.dumps(body), headers=headers, media_type=JSON)

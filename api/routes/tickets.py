@@ -41,7 +41,8 @@ def router(reader: Reader) -> APIRouter:
     ) -> Response:
         async with reader.connection() as connection:
             page = await tickets.page(connection, principal.workspace, query)
-        return page_response(request, query, page, [document(row) for row in page.rows])
+        items = [document(row) for row in page.rows]
+        return page_response(request, query, page, items, total_exact=page.total_exact)
 
     @found.get(
         "/tickets/{ticket_id}",

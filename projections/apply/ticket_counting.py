@@ -7,9 +7,9 @@ from typing import Final
 
 from tocsin.projections.apply.ticket_known import Known
 from tocsin.projections.projection import Row
-from tocsin.projections.tables.ticket_counts import DIMENSIONS
+from tocsin.projections.tables.ticket_counts import DIMENSIONS, KINDS
 
-COUNTED_BY: Final = ("status", "hidden", "severity", *DIMENSIONS)
+COUNTED_BY: Final = (*KINDS, *DIMENSIONS)
 
 
 def add_counts(counts: Counter[Row], workspace: str, ticket: Known) -> None:
@@ -24,7 +24,12 @@ def add_counts(counts: Counter[Row], workspace: str, ticket: Known) -> None:
 
 def count_rows(counts: Counter[Row]) -> list[Row]:
     cells: Counter[Row] = Counter()
-    for (workspace, partition, (status, hidden, severity, *values)), number in counts.items():
+    for (
+        workspace,
+        partition,
+        (status, hidden, severity, priority, sla_state, level, *values),
+    ), number in counts.items():
+        kind = status, hidden, severity, priority, sla_state or "", level
         for dimension, value in (("", ""), *zip(DIMENSIONS, values, strict=True)):
-            cells[workspace, dimension, value or "", status, hidden, severity, partition] += number
+            cells[workspace, dimension, value, *kind, partition] += number
     return [(*key, number) for key, number in cells.items() if number]

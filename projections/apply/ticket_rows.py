@@ -104,17 +104,14 @@ SEARCH: Final = Write(
 COUNTS: Final = Write(
     "merge ticket_counts",
     columns_of(ticket_counts),
-    """
-    MERGE INTO ticket_counts AS old USING {changed}
-    ON  old.workspace = changed.workspace AND old.dimension = changed.dimension AND old.value = changed.value
-    AND old.status = changed.status AND old.hidden = changed.hidden AND old.severity = changed.severity
-    AND old.partition = changed.partition
+    f"""
+    MERGE INTO ticket_counts AS old USING {{changed}}
+    ON {" AND ".join(f"old.{column.name} = changed.{column.name}" for column in ticket_counts.primary_key)}
     WHEN MATCHED AND old.tickets + changed.tickets = 0 THEN DELETE
     WHEN MATCHED THEN UPDATE SET tickets = old.tickets + changed.tickets
-    WHEN NOT MATCHED THEN INSERT (workspace, dimension, value, status, hidden, severity, partition, tickets)
-        VALUES (changed.workspace, changed.dimension, changed.value, changed.status, changed.hidden,
-                changed.severity, changed.partition, changed.tickets)
-    """,
+    WHEN NOT MATCHED THEN INSERT ({", ".join(columns_of(ticket_counts))})
+        VALUES ({", ".join(f"changed.{name}" for name in columns_of(ticket_counts))})
+    """,  # noqa: S608 - constants
 )
 
 COUNTERS: Final = insert(counters, "(name, labels, partition) DO UPDATE SET value = counters.value + excluded.value")
@@ -122,7 +119,7 @@ COUNTERS: Final = insert(counters, "(name, labels, partition) DO UPDATE SET valu
 _BEFORE: Final = f"""
 SELECT old.workspace, old.ticket_id, old.status, old.hidden, old.severity, old.source, old.workflow, old.identifier,
        left(old.message, {SEARCHED_CHARACTERS}) AS message, old.occurrences, old.deliveries,
-       old.version, old.version_facts, old.priority, old.sla_state
+       old.version, old.version_facts, old.priority, old.sla_state, old.escalation_level, old.customer_tier
   FROM unnest($1::text[], $2::text[]) AS wanted(workspace, ticket_id)
   JOIN tickets AS old ON old.workspace = wanted.workspace AND old.ticket_id = wanted.ticket_id
 """  # noqa: S608 - a constant

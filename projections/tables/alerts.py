@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Computed, Index, Integer, SmallInteger, Table, Text, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from tocsin.projections.tables.metadata import READ_MODEL, Instant, VerbatimJson, metadata
@@ -61,6 +61,15 @@ alerts: Final = Table(
     Index(None, "workspace", "source", "created_at", "alert_id"),
     Index(None, "workspace", "service", "created_at", "alert_id"),
     Index(None, "workspace", "environment", "created_at", "alert_id"),
+    Index(None, "workspace", "fingerprint"),
+    # partial: few are kept quiet at a time
+    Index(
+        "ix_alerts_suppressed",
+        "workspace",
+        "created_at",
+        "alert_id",
+        postgresql_where=text("suppressed_by <> '[]'::jsonb"),
+    ),
     schema=READ_MODEL,
     # room on the page for the next version of a row
     postgresql_with={"fillfactor": 80},

@@ -66,9 +66,9 @@ tickets: Final = Table(
     # what is included lets totals and deep offsets be answered without visiting the rows
     Index(None, "workspace", "created_at", "ticket_id", postgresql_include=["hidden", "status", "severity_rank"]),
     Index(None, "workspace", "updated_second", postgresql_include=["hidden"]),
-    Index(None, "workspace", "severity_rank", "ticket_id"),
+    Index(None, "workspace", "severity_rank", "ticket_id", postgresql_include=["hidden", "status"]),
     Index(None, "workspace", "status", "created_at", "ticket_id", postgresql_include=["hidden", "severity_rank"]),
-    Index(None, "workspace", "workflow", "created_at", "ticket_id", postgresql_include=["hidden", "status"]),
+    Index(None, "workspace", "workflow", "created_at", "ticket_id", postgresql_include=["hidden", "status", "source"]),
     Index(None, "workspace", "source", "created_at", "ticket_id", postgresql_include=["hidden", "status"]),
     Index(None, "workspace", "identifier"),
     Index(None, "workspace", "next_due_order", "ticket_id", postgresql_include=["hidden", "status"]),

@@ -116,7 +116,7 @@ _MEANINGS = {
     rows.HISTORY: _history,
     rows.SEARCH: _search,
     rows.OCCURRENCES: _adding("occurrences", 3),
-    rows.COUNTS: _adding("counts", 7),
+    rows.COUNTS: _adding("counts", 10),
     rows.COUNTERS: _adding("counters", 3),
     FIRST_CLOCKS: _first_clock,
     alerts.CLOCKS: _clock,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tests.unit.projections.fact_log import FactLog
 from tests.unit.projections.memory_tables import MemoryTables
 from tests.unit.projections.service_log import Served, ServiceLog, random_service_log
-from tocsin.events.vocabulary import METRICS, PRIORITIES
+from tocsin.events.vocabulary import METRICS
 
 REPLAYED = ("tickets", "clocks", "alerts", "notifications", "counts", "history", "policies")
 
@@ -305,11 +306,10 @@ def test_facts_torn_and_written_again_change_nothing(seed: int, torn: int, batch
 @given(st.integers(0, 2**32))
 def test_counts_are_those_of_the_tickets(seed: int) -> None:
     tables = projected(random_service_log(60, seed))
-    by_hand: dict[str, int] = dict.fromkeys(PRIORITIES, 0)
+    by_hand: Counter[tuple[object, ...]] = Counter()
     for one in tables.tables["tickets"].values():
-        by_hand[one["priority"]] += 1
-    kept = dict.fromkeys(PRIORITIES, 0)
-    for (_, dimension, value, *_rest), (number,) in tables.tables["counts"].items():
-        if dimension == "priority":
-            kept[value] += number
+        for dimension, value in (("", ""), ("customer_tier", one["customer_tier"])):
+            kind = one["priority"], one["sla_state"] or "", one["escalation_level"]
+            by_hand[dimension, value, one["status"], one["hidden"], one["severity"], *kind] += 1
+    kept = {key[1:-1]: number for key, (number,) in tables.tables["counts"].items() if key[1] in ("", "customer_tier")}
     assert kept == by_hand

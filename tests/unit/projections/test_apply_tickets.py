@@ -196,8 +196,9 @@ def test_counts_are_those_of_the_tickets(seed: int) -> None:
     tables = projected(log)
     by_hand: dict[tuple[object, ...], int] = {}
     for one in tables.tables["tickets"].values():
-        for dimension in ("", "workflow", "source", "priority", "sla_state"):
-            value = (one[dimension] or "") if dimension else ""
-            cell = (one["workspace"], dimension, value, one["status"], one["hidden"], one["severity"], 0)
+        for dimension in ("", "workflow", "source", "customer_tier"):
+            value = one[dimension] if dimension else ""
+            kind = one["status"], one["hidden"], one["severity"], one["priority"], "", one["escalation_level"]
+            cell = (one["workspace"], dimension, value, *kind, 0)
             by_hand[cell] = by_hand.get(cell, 0) + 1
     assert {key: value for key, (value,) in tables.tables["counts"].items()} == by_hand
