@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-deps --no-compile
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	--python-version 3.11 --extra embedded --group build
-# two processes, each with a Kafka and a PostgreSQL of its own; a file stays whole
-PYTEST := $(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+# two processes, each with a Kafka and a PostgreSQL of its own; what shares an installation stays together
+PYTEST := $(BIN)/pytest -q -n 2 --dist loadscope --no-loadscope-reorder
 CODE := src ingest streams projections api tests tools bench examples
 
 .DEFAULT_GOAL := help

@@ -9,20 +9,28 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 from tests.backends import BACKENDS, Backend, engine_problem
 from tocsin.embedded.kafka import Kafka
 from tocsin.embedded.process import is_alive
 
 TEMPLATE = "tocsin_template"
+_FOLDERS = ("unit", "journeys", "faults", "integration", "conformance", "packaging", "stages", "others")
+_SHARING = {
+    "journeys": re.compile(r"tests/journeys/(?!test_step_functions)"),
+    "faults": re.compile(r"tests/faults/test_(alertmanager|poison|roles|task_roles)\.py"),
+}
 _numbers = itertools.count(1)
 
 
@@ -31,6 +39,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    # what takes long comes first, so that all processes end together
+    items.sort(key=lambda item: _FOLDERS.index(_folder(item)))
     if not config.getoption("--long"):
         _deselect(config, items, [item for item in items if item.get_closest_marker("long")])
     if _backend_name() == "containers" and (problem := engine_problem()):
@@ -38,6 +48,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in needing[:1]:  # one skip says it; a hundred would hide others
             item.add_marker(pytest.mark.skip(f"{problem}; {len(needing)} tests with a real backend were not run"))
         _deselect(config, items, needing[1:])
+
+
+def _folder(item: pytest.Item) -> str:
+    folder = item.nodeid.split("/")[1]
+    return folder if folder in _FOLDERS else _FOLDERS[-1]
+
+
+class Groups(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no types
+    """What one process runs: a module, or the modules of a folder that share its installation."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module: str = nodeid.partition("::")[0]
+        return next((folder for folder, sharing in _SHARING.items() if sharing.match(module)), module)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Groups:
+    return Groups(config, log)
 
 
 def _deselect(config: pytest.Config, items: list[pytest.Item], out: list[pytest.Item]) -> None:

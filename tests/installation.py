@@ -18,6 +18,7 @@ import psutil
 from tocsin.embedded import ports, process, runtime
 from tocsin.embedded.readiness import is_ready
 from tocsin.embedded.roles import ROLES
+from tocsin.settings import Settings
 
 TOCSIN = [sys.executable, "-m", "tocsin"]
 CHILDREN = (*(command.name for command in ROLES), "kafka", "postgres")
@@ -49,6 +50,14 @@ class Installation:
     def addresses(self) -> runtime.Runtime:
         """Where its Kafka and PostgreSQL are."""
         return runtime.running(self.data)
+
+    @property
+    def settings(self) -> Settings:
+        """As its roles have them: for what would otherwise take a ``tocsin`` command each time."""
+        at = self.addresses
+        return Settings(
+            _env_file=None, api_port=self.api_port, kafka_bootstrap_servers=at.kafka, database_url=at.database
+        )
 
     def start(self) -> None:
         """Returns when it says that it is ready, or has ended; ``output`` has what it said."""

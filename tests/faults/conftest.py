@@ -15,6 +15,7 @@ from tocsin.embedded import ports
 from tocsin.embedded.kafka import Kafka
 from tocsin.events.topics import topics
 
+ALERTMANAGER_SECRET = "the secret of Alertmanager"
 Start = Callable[..., WorkerProcess]
 
 
@@ -29,6 +30,7 @@ def installation(session_directory: Path, aws_port: int) -> Iterator[Installatio
     """For faults that leave it working; each test uses names of its own."""
     with running(
         session_directory / "faults",
+        ALERTMANAGER_WEBHOOK_SECRET=ALERTMANAGER_SECRET,
         TOCSIN_EGRESS_ALLOW="127.0.0.1:1024-65535",
         AWS_ENDPOINT_URL_STEPFUNCTIONS=f"http://127.0.0.1:{aws_port}",
         AWS_ACCESS_KEY_ID="test",

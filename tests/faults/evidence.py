@@ -15,6 +15,7 @@ from tests.faults.load import Load
 from tests.faults.workers import EVENTS, FACTS, PARTITIONS, FactsRead
 from tests.installation import Installation, eventually
 from tocsin.events.envelope import EnvelopeError, from_headers
+from tocsin.status import collect
 
 Records = list[ConsumerRecord[bytes, bytes]]
 
@@ -48,11 +49,12 @@ def until_settled(installation: Installation, seconds: float = 60) -> None:
     """Until everything answers and no stage is behind; fails with what is not so."""
     deadline = time.monotonic() + seconds
     while True:
-        done = installation.run("status", "--json")
-        behind = [lag for lag in json.loads(done.stdout)["lag"] if lag["records"]] if done.stdout else []
-        if done.returncode == 0 and not behind:
+        found = asyncio.run(collect(installation.settings))
+        wrong = [*found.problems, *(lag for lag in found.lag if lag.records)]
+        if not wrong:
             return
-        assert time.monotonic() < deadline, behind or done.stdout + done.stderr
+        assert time.monotonic() < deadline, wrong
+        time.sleep(0.1)
 
 
 def checksums(installation: Installation) -> dict[str, str]:

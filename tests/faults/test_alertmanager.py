@@ -11,26 +11,20 @@ from typing import Any
 import pytest
 
 from tests.alertmanager import Alertmanager, alertmanager
-from tests.installation import Installation, eventually, running
+from tests.faults.conftest import ALERTMANAGER_SECRET
+from tests.installation import Installation, eventually
 from tocsin.demo.alertmanager import fingerprint
 from tocsin.demo.post import iso
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
-SECRET = "the secret of Alertmanager"
 GROUPS, A_GROUP = 30, 6
 BEGAN_MS = time.time_ns() // 1_000_000 - 60_000
 
 
-@pytest.fixture(scope="module")
-def installation(session_directory: Path) -> Iterator[Installation]:
-    with running(session_directory / "notified", ALERTMANAGER_WEBHOOK_SECRET=SECRET) as installed:
-        yield installed
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def sender(installation: Installation, session_directory: Path) -> Iterator[Alertmanager]:
-    with alertmanager(session_directory / "alertmanager", installation.url, SECRET) as found:
+    with alertmanager(session_directory / "alertmanager", installation.url, ALERTMANAGER_SECRET) as found:
         yield found
 
 

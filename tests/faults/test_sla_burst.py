@@ -7,7 +7,6 @@ import asyncio
 import json
 import re
 import subprocess
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -33,10 +32,13 @@ ladders: {once: {steps: [{after: 0m}]}}
 escalation: [{ladder: once}]
 """
 _BATCH = 500
-_TOLD = "SELECT count(*) FROM read_model.ticket_notifications WHERE result = 'succeeded'"
+_BREACHED = "SELECT count(*) FROM read_model.sla_clocks WHERE breached_at IS NOT NULL AND starts_with(ticket_id, $1)"
+_TOLD = "SELECT count(*) FROM read_model.ticket_notifications WHERE result = 'succeeded' AND starts_with(ticket_id, $1)"
+_ALERTS = "SELECT ticket_id, kind, due_at, detected_at FROM read_model.sla_alerts WHERE starts_with(ticket_id, $1)"
+_LEVELS = "SELECT DISTINCT escalation_level FROM read_model.tickets WHERE starts_with(ticket_id, $1)"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def slack() -> Iterator[str]:
     """Address of a mock Slack in a process of its own."""
     port = ports.choose(1)[0]
@@ -47,26 +49,25 @@ def slack() -> Iterator[str]:
         process.terminate()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def installation(session_directory: Path, slack: str) -> Iterator[Installation]:
-    name = f"sla-{uuid.uuid4().hex[:6]}"
-    policy = session_directory / f"{name}.yaml"
+    policy = session_directory / "burst.yaml"
     policy.write_text(POLICY)
     url = f"{slack}/services/T0/B0/burst"
-    with running(session_directory / name, SLA_CONFIG_PATH=str(policy), SLACK_WEBHOOK_URL=url) as installed:
+    with running(session_directory / "burst", SLA_CONFIG_PATH=str(policy), SLACK_WEBHOOK_URL=url) as installed:
         yield installed
 
 
-def heard(slack: str) -> Counter[str]:
+def heard(slack: str, prefix: str) -> Counter[str]:
     """How many messages there are of each ticket."""
     found: Counter[str] = Counter()
     messages = httpx.get(f"{slack}/messages", trust_env=False, timeout=30).json()
     for message in messages["items"]:
-        found.update(set(re.findall(r"\bB-\d+", json.dumps(message))))
+        found.update(set(re.findall(rf"\b{prefix}\d+", json.dumps(message))))
     return found
 
 
-def report(installation: Installation, tickets: int, lead: float, spread: float) -> None:
+def report(installation: Installation, prefix: str, tickets: int, lead: float, spread: float) -> None:
     """The clocks of tickets 0, 1, … run out one after the other, from ``lead`` seconds ahead on, for ``spread``."""
     first_due = datetime.now(UTC) + timedelta(seconds=lead)
     with installation.client() as client:
@@ -76,52 +77,53 @@ def report(installation: Installation, tickets: int, lead: float, spread: float)
                 due = first_due + timedelta(seconds=spread * number / tickets)
                 created = (due - timedelta(seconds=GOAL_SECONDS)).isoformat()
                 items.append(
-                    {"id": f"B-{number}", "priority": "low", "status": "open", "customer_tier": "default"}
+                    {"id": f"{prefix}{number}", "priority": "low", "status": "open", "customer_tier": "default"}
                     | {"created_at": created, "updated_at": created}
                 )
             answer = client.post("/tickets", json=items)
             assert answer.status_code in (200, 202), answer.text
 
 
-async def fetch(dsn: str, statement: str) -> list[Any]:
+async def fetch(dsn: str, statement: str, prefix: str) -> list[Any]:
     connection = await asyncpg.connect(dsn)
     try:
-        return list(await connection.fetch(statement))
+        return list(await connection.fetch(statement, prefix))
     finally:
         await connection.close()
 
 
-def rows(installation: Installation, statement: str) -> list[Any]:
-    return asyncio.run(fetch(installation.addresses.database, statement))
+def rows(installation: Installation, statement: str, prefix: str) -> list[Any]:
+    return asyncio.run(fetch(installation.addresses.database, statement, prefix))
 
 
-def breached(installation: Installation) -> int:
-    return int(rows(installation, "SELECT count(*) FROM read_model.sla_clocks WHERE breached_at IS NOT NULL")[0][0])
+def breached(installation: Installation, prefix: str) -> int:
+    return int(rows(installation, _BREACHED, prefix)[0][0])
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "its decider killed"])
 def test_S3_S4_a_burst_of_missed_goals_is_noticed_once_each(
     installation: Installation, slack: str, long: bool, killed: bool, record_property: Callable[[str, object], None]
 ) -> None:
+    prefix = "K-" if killed else "U-"
     tickets, lead, spread = (10_000, 45, 10) if long else (400, 6, 3)
     with installation.client() as client:
         eventually(lambda: len({one["partition"] for one in client.get("/sla/policy").json()["activations"]}) == 4)
-    report(installation, tickets, lead, spread)
-    eventually(lambda: breached(installation) > tickets // 4, lead + spread + 60)
+    report(installation, prefix, tickets, lead, spread)
+    eventually(lambda: breached(installation, prefix) > tickets // 4, lead + spread + 60)
     if killed:
         before = installation.child("stream")
         before.kill()
         eventually(lambda: installation.replaced("stream", before), 60)
-    eventually(lambda: breached(installation) == tickets, 120)
-    alerts = rows(installation, "SELECT ticket_id, kind, level, due_at, detected_at FROM read_model.sla_alerts")
+    eventually(lambda: breached(installation, prefix) == tickets, 120)
+    alerts = rows(installation, _ALERTS, prefix)
     for kind in ("breach", "escalation"):
         found = Counter(alert["ticket_id"] for alert in alerts if alert["kind"] == kind)
         assert (len(found), set(found.values())) == (tickets, {1}), kind
-    (levels,) = rows(installation, "SELECT min(escalation_level), max(escalation_level) FROM read_model.tickets")
-    assert tuple(levels) == (1, 1)
-    eventually(lambda: rows(installation, _TOLD)[0]["count"] == tickets, 180)
-    messages = heard(slack)
-    assert set(messages) == {f"B-{number}" for number in range(tickets)}
+    levels = rows(installation, _LEVELS, prefix)
+    assert [tuple(one) for one in levels] == [(1,)]
+    eventually(lambda: rows(installation, _TOLD, prefix)[0][0] == tickets, 180)
+    messages = heard(slack, prefix)
+    assert set(messages) == {f"{prefix}{number}" for number in range(tickets)}
     assert max(messages.values()) <= (2 if killed else 1)  # what a dying owner was sending is sent again, no more
     late = sorted(
         (alert["detected_at"] - alert["due_at"]).total_seconds() for alert in alerts if alert["kind"] == "breach"

@@ -101,7 +101,7 @@ async def post(
 async def test_W2_64_clients_reporting_at_once_give_exact_counts(
     installation: Installation, workflow: str, long: bool
 ) -> None:
-    per_client, identifiers = 2000 if long else 100, 50
+    per_client, identifiers = 2000 if long else 50, 50
     acked: Counter[str] = Counter()
 
     async def one_client(client: aiohttp.ClientSession, number: int) -> None:
