@@ -100,7 +100,10 @@ def breached(installation: Installation, prefix: str) -> int:
     return int(rows(installation, _BREACHED, prefix)[0][0])
 
 
-@pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "its decider killed"])
+@pytest.mark.parametrize(
+    "killed",
+    [pytest.param(False, id="undisturbed", marks=pytest.mark.long), pytest.param(True, id="its decider killed")],
+)
 def test_S3_S4_a_burst_of_missed_goals_is_noticed_once_each(
     installation: Installation, slack: str, long: bool, killed: bool, record_property: Callable[[str, object], None]
 ) -> None:

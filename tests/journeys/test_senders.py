@@ -60,7 +60,12 @@ def becomes_its_incident(client: httpx.Client, source: str, fingerprint: str, ru
 def test_I2_pagerdutys_example_becomes_its_alert_and_its_incident(client: httpx.Client) -> None:
     answer = client.post("/v2/enqueue", json=PAGERDUTY)
     assert (answer.status_code, answer.json()["dedup_key"]) == (202, "samplekeyhere")
-    (alert,) = eventually(lambda: client.get("/alerts", params={"source": "pagerduty"}).json()["items"])
+
+    def listed() -> list[dict[str, Any]]:
+        items = client.get("/alerts", params={"source": "pagerduty"}).json()["items"]
+        return [one for one in items if "samplekeyhere" in one["fingerprint_fields"].values()]
+
+    (alert,) = eventually(listed)
     becomes_its_incident(client, "pagerduty", alert["fingerprint"], alert["fingerprint_rule"])
 
 
