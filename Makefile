@@ -51,7 +51,7 @@ check: install-dev ## lint, format, types, import contracts, printed documents
 test-unit: install-dev ## tests without I/O, in seconds
 	$(PYTEST) tests/unit
 
-test: test-unit ## every test, against a real Kafka and PostgreSQL; under 8 minutes
+test: test-unit ## every test, against a real Kafka and PostgreSQL
 	$(PYTEST) tests --ignore=tests/unit
 
 test-long: install-dev ## the same with all rounds
