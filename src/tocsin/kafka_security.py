@@ -19,6 +19,7 @@ from tocsin.settings import Settings, settings
 
 log = structlog.get_logger(__name__)
 _GOODBYE_SECONDS: Final = 1.0
+_stopping: Final[set[asyncio.Future[None]]] = set()
 
 
 class Client(Protocol):
@@ -44,17 +45,25 @@ def client_options(current: Settings | None = None) -> dict[str, Any]:
 
 
 async def stop_client(client: Client) -> None:
-    """Stops a consumer, or a producer that has nothing more to send.
+    """Stops a consumer, or a producer at the end of a process. Not one that is replaced: without a broker a producer
+    never stops, and one would come to another for as long as the broker is away.
 
     Its connections over TLS are closed once the broker has said goodbye too. asyncio waits 30 s for that, and a busy
-    broker was seen to need all of it: longer than a partition may take to open. The connections close in their own
-    time.
+    broker was seen to need all of it: longer than a partition may take to open. So it is waited for a moment only, and
+    goes on stopping after that: what it holds is given back in its own time.
     """
-    try:
-        async with asyncio.timeout(_GOODBYE_SECONDS):
-            await client.stop()
-    except TimeoutError:
-        log.debug("a client of Kafka was not waited for", client=type(client).__name__)
+    stopping = asyncio.ensure_future(client.stop())
+    _stopping.add(stopping)
+    stopping.add_done_callback(_stopped)
+    done, _ = await asyncio.wait({stopping}, timeout=_GOODBYE_SECONDS)
+    if done and not stopping.cancelled():
+        stopping.result()
+
+
+def _stopped(stopping: asyncio.Future[None]) -> None:
+    _stopping.discard(stopping)
+    if not stopping.cancelled() and (error := stopping.exception()) is not None:
+        log.warning("a client of Kafka did not stop cleanly", error=repr(error)[:200])
 
 
 @functools.cache

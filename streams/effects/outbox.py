@@ -18,7 +18,7 @@ from tocsin.events.envelope import CONTENT_TYPE, Envelope, to_headers
 from tocsin.events.identity import partition_of
 from tocsin.events.times import rfc3339
 from tocsin.events.topics import MAX_MESSAGE_BYTES, PAYLOADS, events_topic
-from tocsin.kafka_security import client_options, stop_client
+from tocsin.kafka_security import client_options
 
 _PAUSES: Final = (0.1, 0.5, 1.0, 2.0)  # seconds
 _REQUEST_TIMEOUT_MS: Final = 5000
@@ -93,7 +93,7 @@ class Outbox:
                 try:
                     await made.start()
                 except BaseException:
-                    await stop_client(made)
+                    await made.stop()
                     raise
                 self._producer = made
             return self._producer
@@ -104,4 +104,4 @@ class Outbox:
             spent, current = self._producer, self._producer is producer
             if spent is not None and current:
                 self._producer = None
-                await stop_client(spent)
+                await spent.stop()

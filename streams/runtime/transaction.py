@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 from aiokafka import AIOKafkaProducer
 
-from tocsin.kafka_security import client_options, stop_client
+from tocsin.kafka_security import client_options
 from tocsin.streams.runtime.encoding import Prepared
 from tocsin.streams.runtime.outgoing import OutgoingRecord
 
@@ -84,7 +84,7 @@ class TransactionWriter:
 
     async def close(self) -> None:
         """Gives up the producer. An open transaction is left to the successor's fencing."""
-        await stop_client(self._producer)
+        await self._producer.stop()
 
 
 def _batches(producer: AIOKafkaProducer, records: Iterable[OutgoingRecord]) -> Iterator[Any]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from aiokafka.errors import KafkaConnectionError
 from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from tocsin import kafka_security
@@ -88,17 +89,25 @@ def test_S10_so_is_the_gateways_producer(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_S10_a_broker_that_does_not_say_goodbye_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Client:
-        cancelled = False
+    goodbye, stopped = asyncio.Event(), asyncio.Event()
 
+    class Client:
         async def stop(self) -> None:
-            try:
-                await asyncio.sleep(30)
-            finally:
-                self.cancelled = True
+            await goodbye.wait()
+            stopped.set()
 
     monkeypatch.setattr(kafka_security, "_GOODBYE_SECONDS", 0.01)
-    client = Client()
     async with asyncio.timeout(10):
-        await kafka_security.stop_client(client)
-    assert client.cancelled
+        await kafka_security.stop_client(Client())
+        assert not stopped.is_set()
+        goodbye.set()
+        await stopped.wait()  # it was left to stop by itself, not cut in the middle
+
+
+async def test_S10_a_client_that_cannot_stop_says_so() -> None:
+    class Client:
+        async def stop(self) -> None:
+            raise KafkaConnectionError("gone")
+
+    with pytest.raises(KafkaConnectionError, match="gone"):
+        await kafka_security.stop_client(Client())
