@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from tocsin.kafka_security import client_options, stop_client
@@ -21,12 +22,29 @@ CONSUMER: Final[Mapping[str, Any]] = {
     # a position outside the log is an alarm, never a reason to begin somewhere else
     "auto_offset_reset": "none",
     "isolation_level": "read_committed",
-    # a fetch that waits for other partitions holds up the next fetch of these
+    # of a fetch that leaves partitions out; the others may wait longer, see _Fetcher
     "fetch_max_wait_ms": 20,
     "max_partition_fetch_bytes": 4 * 1024 * 1024,
     "metadata_max_age_ms": 30_000,
 }
+_IDLE_WAIT_MS: Final = 500
 _POLL_MS: Final = 250
+
+
+class _Fetcher(Fetcher):  # type: ignore[misc]  # without types
+    """A fetch holds up the next one. One that leaves out partitions, because their records are not consumed yet, must
+    return soon; one that asks for all of them returns with the first record of any, so it may wait: an idle projector
+    asks twice a second instead of forty times, which costs the broker a tenth of a core.
+    """
+
+    @property
+    def _fetch_max_wait_ms(self) -> int:
+        wait: int = self.__dict__["_fetch_max_wait_ms"]
+        return wait if self._records else max(wait, _IDLE_WAIT_MS)
+
+    @_fetch_max_wait_ms.setter
+    def _fetch_max_wait_ms(self, wait: int) -> None:
+        self.__dict__["_fetch_max_wait_ms"] = wait
 
 
 def record_of(found: Any) -> Record:
@@ -63,6 +81,7 @@ class Feed:
         """Raises KafkaError when no broker answers."""
         self._consumer.subscribe(self._topics, listener=_Listener(self))
         await self._consumer.start()
+        self._consumer._fetcher.__class__ = _Fetcher
 
     async def stop(self) -> None:
         await stop_client(self._consumer)

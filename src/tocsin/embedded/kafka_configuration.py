@@ -22,6 +22,8 @@ _BROKER: Final = {
     "group.min.session.timeout.ms": "500",
     "group.initial.rebalance.delay.ms": "0",
     "transaction.abort.timed.out.transaction.cleanup.interval.ms": "500",
+    # an idle node need not write to its metadata log twice a second
+    "metadata.max.idle.interval.ms": "10000",
     # after a crash the new broker may register only when the session of the dead one is over
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
