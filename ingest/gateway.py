@@ -84,16 +84,16 @@ class Gateway:
         """Adds the routes to the application; returns those that are to be answered in front of it."""
         hot = failures.FailureRoutes(Failures(self.publisher, self.partitions), self.authenticator)
         app.include_router(failures.router(hot))
-        app.component_schemas |= failures_documentation.component_schemas()
+        app.component_schemas.append(failures_documentation.component_schemas)
         commands = Commands(self.publisher, self.outcomes, self.partitions, self.wait_seconds)
         app.include_router(ticket_reports.router(commands))
-        app.component_schemas |= ticket_reports.component_schemas()
+        app.component_schemas.append(ticket_reports.component_schemas)
         app.include_router(tickets.router(commands))
         app.include_router(ticket_escalation.router(commands))
         app.include_router(incidents.router(commands))
         app.include_router(silences.router(commands))
         app.include_router(jobs.router(jobs.JobRoutes(commands, Bodies(self.egress, self.cipher))))
-        app.component_schemas |= jobs_documentation.component_schemas()
+        app.component_schemas.append(jobs_documentation.component_schemas)
         app.include_router(tasks.router(tasks.TaskRoutes(commands, self.specs, self.tokens)))
         if self.aws_keys is not None:
             route = aws.AwsRoute(commands, self.tokens, self.aws_keys, self.authenticator, self.aws_repeat_settlements)
@@ -102,7 +102,7 @@ class Gateway:
         app.include_router(webhooks.router(webhooks.WebhookRoutes(taking, self.authenticator)))
         app.include_router(sns.router(sns.SnsRoute(taking)))
         app.include_router(pagerduty.router(pagerduty.PagerDutyRoutes(taking)))
-        app.component_schemas |= webhooks_documentation.component_schemas()
+        app.component_schemas.append(webhooks_documentation.component_schemas)
         return hot.table()
 
     def connected(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -37,13 +38,14 @@ class Application(FastAPI):
             # a body of another type than JSON is refused: forms of foreign pages cannot reach the API
             strict_content_type=True,
         )
-        self.component_schemas: dict[str, Any] = {}
+        self.component_schemas: list[Callable[[], Mapping[str, Any]]] = []  # made when the document is first asked for
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
             document = super().openapi()
             components = document.setdefault("components", {})
-            components["schemas"] = dict(sorted((self.component_schemas | components.get("schemas", {})).items()))
+            beside = {name: schema for made in self.component_schemas for name, schema in made().items()}
+            components["schemas"] = dict(sorted((beside | components.get("schemas", {})).items()))
             components["securitySchemes"] = _SECURITY
             for path, operations in document["paths"].items():
                 for operation in operations.values():
@@ -68,6 +70,6 @@ def _without_default_validation_error(operation: dict[str, Any]) -> None:
 def application() -> Application:
     """An application whose every error is a problem document."""
     app = Application()
-    app.component_schemas = problems.component_schemas()
+    app.component_schemas.append(problems.component_schemas)
     problems.install(app)
     return app

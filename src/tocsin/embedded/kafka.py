@@ -185,12 +185,15 @@ class Kafka:
     def _startup_options(self) -> list[str]:
         if self._train:
             return [f"-XX:AOTCacheOutput={self._train}"]
+        return [*self._cached_classes(), *([_QUICK] if self._quick else [])]
+
+    def _cached_classes(self) -> list[str]:
         ready = java.startup_cache(self._version, self._cache)
-        return [*([f"-XX:AOTCache={ready}"] if ready.exists() else []), *([_QUICK] if self._quick else [])]
+        return [f"-XX:AOTCache={ready}"] if ready.exists() else []
 
     def _format(self) -> None:
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = self._java("kafka.tools.StorageTool", _QUICK)
+        command = self._java("kafka.tools.StorageTool", *self._cached_classes(), _QUICK)
         # as one argument: an id may begin with a dash
         arguments = ["format", f"--cluster-id={cluster}", "-c", str(self._properties_file)]
         done = subprocess.run([*command, *arguments], capture_output=True, text=True)  # noqa: S603
