@@ -118,7 +118,8 @@ class Bodies:
         errors += [one for one in wrong if not _follows(one, errors)]
         if errors:
             raise invalid(errors, 400)
-        payload, columns = _payload(given), tuple(known[name][0] for name in cleared)
+        payload = _payload(given)
+        columns = tuple(known[name][0] for name in cleared if name not in NEEDED)  # a preview does without them
         apart = len(payload) > INLINE_PAYLOAD_BYTES or (keeping and not _survives(payload))
         return Body(schedule, values, payload, apart, "payload" in given, columns)
 

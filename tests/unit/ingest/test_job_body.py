@@ -148,6 +148,11 @@ def test_J1_a_body_that_is_no_json_is_400(text: bytes) -> None:
     assert (refused.value.status, refused.value.code) == (400, "malformed-json")
 
 
+def test_J2_a_preview_does_without_name_and_url_also_as_null() -> None:
+    found = BODIES.previewed(b'{"name": null, "callback_url": null, "cron": "* * * * *"}', NOW)
+    assert found.changes() == BODIES.previewed(b'{"cron": "* * * * *"}', NOW).changes()
+
+
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.just("***"),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
