@@ -101,7 +101,7 @@ def warned(clock: Clock, rules: SlaPolicy, now: int) -> tuple[Clock, int]:
     percent = max(percent, clock.next_warning_percent)
     at = clock.next_warning_at
     if percent != clock.next_warning_percent:
-        at = _passed(clock, rules, _share(clock, percent))
+        at = _passed(clock, rules, share(clock.target_ms, percent))
     return _scheduled(replace(clock, warned_percent=percent), rules), at
 
 
@@ -137,13 +137,13 @@ def _scheduled(clock: Clock, rules: SlaPolicy) -> Clock:
         clock,
         due_at=_passed(clock, rules, clock.target_ms),
         next_warning_percent=percent,
-        next_warning_at=_passed(clock, rules, _share(clock, percent)) if percent else 0,
+        next_warning_at=_passed(clock, rules, share(clock.target_ms, percent)) if percent else 0,
     )
 
 
-def _share(clock: Clock, percent: int) -> int:
-    """So many percent of the goal, rounded up to a whole millisecond."""
-    return -(-clock.target_ms * percent // 100)
+def share(target_ms: int, percent: int) -> int:
+    """So many percent of a goal, rounded up to a whole millisecond."""
+    return -(-target_ms * percent // 100)
 
 
 def _passed(clock: Clock, rules: SlaPolicy, consumed: int) -> int:

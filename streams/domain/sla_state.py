@@ -6,7 +6,6 @@ no clocks.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -120,27 +119,34 @@ def heard(clock: contract.Clock) -> Clock:
     )
 
 
-def told_first(clock: Clock, created_at: int) -> contract.StartedClock:
-    """A new clock as the fact carries it that begins its ticket. ``created_at``: of the ticket."""
-    return contract.StartedClock(
-        metric=clock.metric,
-        target_ms=clock.target_ms,
-        calendar=clock.calendar,
-        policy_version=clock.policy_version,
-        due_at=rfc3339(clock.due_at),
-        started_at="" if clock.started_at == created_at else rfc3339(clock.started_at),
-        calendar_version=clock.calendar_version,
-        next_warning_percent=clock.next_warning_percent,
-        next_warning_at=_text(clock.next_warning_at),
-    )
-
-
-@functools.lru_cache(1024)  # the tickets of a batch begin with the same clocks
 def heard_first(
     clocks: tuple[contract.StartedClock, ...], priority: Priority, customer_tier: str, created_at: str
 ) -> tuple[Clock, ...]:
-    """The clocks of the fact that began their ticket."""
-    return tuple([heard(clock.whole(priority, customer_tier, created_at)) for clock in clocks])
+    """The clocks of the fact that began their ticket: ``heard`` of each of them as a whole, without the way there."""
+    created, found = unix_ms(created_at), []
+    for clock in clocks:
+        started_at = unix_ms(clock.started_at) if clock.started_at else created
+        found.append(
+            Clock(
+                clock.metric,
+                1,
+                "in_progress",
+                priority,
+                customer_tier,
+                clock.target_ms,
+                clock.calendar,
+                clock.policy_version,
+                started_at,
+                0,
+                started_at,
+                clock.calendar_version,
+                unix_ms(clock.due_at),
+                0,
+                clock.next_warning_percent,
+                unix_ms(clock.next_warning_at) if clock.next_warning_at else 0,
+            )
+        )
+    return tuple(found)
 
 
 def _text(instant: int) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 from typing import Final, Literal
 
+from tocsin.business_time import Calendar
 from tocsin.events import sla as contract
 from tocsin.events.times import rfc3339
 from tocsin.events.vocabulary import METRICS, UNRESOLVED, Metric, Priority, TicketStatus
 from tocsin.streams.domain import clock_moves
 from tocsin.streams.domain.sla_rules import Goal, SlaPolicy
-from tocsin.streams.domain.sla_state import OPEN, ORDINARY, Clock, Sla, told_first
+from tocsin.streams.domain.sla_state import OPEN, ORDINARY, Clock, Sla
 from tocsin.streams.domain.sla_telling import Telling
 from tocsin.streams.domain.ticket_state import Episode
 
@@ -34,14 +35,41 @@ def first_clocks(
 def _first_clocks(
     rules: SlaPolicy, tier: str, priority: Priority, at: int, created_at: int
 ) -> tuple[contract.StartedClock, ...]:
-    goals = rules.goals_of(tier, priority, "")
-    sla = Sla(priority, tier)
+    started_at = "" if at == created_at else rfc3339(at)
     return tuple(
         [
-            told_first(clock_moves.started(metric, 1, goals[metric], sla, rules, at), created_at)
-            for metric in METRICS
-            if metric in goals
+            contract.StartedClock(
+                metric=metric,
+                target_ms=goal.target_ms,
+                calendar=goal.calendar,
+                policy_version=rules.version,
+                due_at=rfc3339(calendar.after(at, goal.target_ms)),
+                started_at=started_at,
+                calendar_version=goal.calendar_version,
+                next_warning_percent=percent,
+                next_warning_at=rfc3339(calendar.after(at, share)) if percent else "",
+            )
+            for metric, goal, calendar, percent, share in _first_goals(rules, tier, priority)
         ]
+    )
+
+
+@functools.lru_cache(256)
+def _first_goals(
+    rules: SlaPolicy, tier: str, priority: Priority
+) -> tuple[tuple[Metric, Goal, Calendar, int, int], ...]:
+    """What every such ticket begins with: goals, their calendars, the first warning and how much time it stands for."""
+    goals, percent = rules.goals_of(tier, priority, ""), next(iter(rules.body.warn_at), 0)
+    return tuple(
+        (
+            metric,
+            goals[metric],
+            rules.calendar(goals[metric].calendar, goals[metric].calendar_version),
+            percent,
+            clock_moves.share(goals[metric].target_ms, percent),
+        )
+        for metric in METRICS
+        if metric in goals
     )
 
 
