@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.installation import QUICK_JVM
+
 pytestmark = pytest.mark.embedded
 
 ROOT = Path(__file__).parents[2]
@@ -22,10 +24,19 @@ class Example:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
 
+    def play(self, scenario: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """One scenario. How soon a workflow goes on is measured by the benchmarks, not on a machine busy with tests."""
+        return self.run("test-local.sh", "--scenario", scenario, "--resumed-within-ms", "15000", *arguments)
+
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [EXAMPLE / script, *arguments],
-            env={**os.environ, "PYTHON": sys.executable, "STEP_FUNCTIONS_DIR": str(self.directory)},
+            env={
+                **os.environ,
+                **QUICK_JVM,
+                "PYTHON": sys.executable,
+                "STEP_FUNCTIONS_DIR": str(self.directory),
+            },
             capture_output=True,
             text=True,
             timeout=240,
@@ -45,7 +56,7 @@ def example(session_directory: Path) -> Iterator[Example]:
 
 
 def test_T7_the_result_of_a_completed_job_reaches_the_next_state(example: Example) -> None:
-    done = example.run("test-local.sh", "--scenario", "happy", "--polls", "4")
+    done = example.play("happy", "--polls", "4")
     assert done.returncode == 0, done.stdout + done.stderr
     for line in (
         "✅ token generated",
@@ -60,14 +71,14 @@ def test_T7_the_result_of_a_completed_job_reaches_the_next_state(example: Exampl
 
 
 def test_T6_a_missed_heartbeat_ends_in_the_timeout_state(example: Example) -> None:
-    done = example.run("test-local.sh", "--scenario", "heartbeat-missed")
+    done = example.play("heartbeat-missed")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✅ final state TimeoutState" in done.stdout
     assert "✅ final state in poc-task-tokens: TIMEOUT, closed_elsewhere" in done.stdout
 
 
 def test_T1_tocsin_asks_about_the_job_and_wakes_the_workflow(example: Example) -> None:
-    done = example.run("test-local.sh", "--scenario", "polled-by-tocsin")
+    done = example.play("polled-by-tocsin")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✅ token persisted: tocsin/k_" in done.stdout
     assert "✅ final state UseResult: its input has result" in done.stdout
@@ -75,7 +86,7 @@ def test_T1_tocsin_asks_about_the_job_and_wakes_the_workflow(example: Example) -
 
 
 def test_T5_the_poller_settles_through_tocsin_by_an_unmodified_client(example: Example) -> None:
-    done = example.run("test-local.sh", "--scenario", "settled-by-tocsin")
+    done = example.play("settled-by-tocsin")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✅ final state UseResult: its input has result" in done.stdout
     assert "✅ final state in poc-task-tokens: COMPLETED, confirmed" in done.stdout

@@ -19,6 +19,7 @@ from waiting_workflows.place import Place
 NAMES: Final = ("tocsin", "front", "ministack", "moto")
 """In the order in which they are stopped."""
 ALWAYS: Final = ("ministack", "moto")
+_PASSED_ON: Final = frozenset({"PYTHONPATH", "JDK_JAVA_OPTIONS"})
 _STOPPED_WITHIN: Final = 60.0
 
 
@@ -37,7 +38,7 @@ def spawn(place: Place, name: str, command: Sequence[str], settings: Mapping[str
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": "127.0.0.1,localhost",
         "PYTHONUNBUFFERED": "1",
-        **{name: value for name, value in os.environ.items() if name == "PYTHONPATH"},
+        **{name: value for name, value in os.environ.items() if name in _PASSED_ON},
         **settings,
     }
     with place.log(name).open("wb") as log:
