@@ -2,7 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# the lock is complete, so nothing is resolved; modules are compiled when first used
+# the lock is complete, so nothing is resolved; modules are compiled when first used, and kept: every role and every
+# test is a process, and one that compiles what it imports takes twice as long to start
+export PYTHONDONTWRITEBYTECODE :=
 PIP_OPTIONS := --quiet --disable-pip-version-check --no-deps --no-compile
 LOCK := uv pip compile --universal --generate-hashes --no-emit-index-url --no-annotate --no-header \
 	--python-version 3.11 --extra embedded --group build
