@@ -49,6 +49,12 @@ class Embedded(Backend):
     def postgres(self) -> str:
         return self._postgres.start()
 
+    @property
+    def broker(self) -> Kafka:
+        """Started; for tests that end it."""
+        self.kafka()
+        return self._kafka
+
     def stop(self) -> None:
         self._kafka.stop()
         self._postgres.stop()

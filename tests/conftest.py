@@ -19,9 +19,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.backends import BACKENDS, Backend, engine_problem
+from tests.backends import BACKENDS, Backend, Embedded, engine_problem
 from tocsin.embedded.kafka import Kafka
 from tocsin.embedded.process import is_alive
 
@@ -36,6 +38,13 @@ _numbers = itertools.count(1)
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="run the tests marked long too: all rounds")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # every day the same examples, so that what fails fails again; with all rounds many more, at random
+    settings.register_profile("everyday", max_examples=40, derandomize=True, database=None, deadline=None)
+    settings.register_profile("long", max_examples=400, deadline=None)
+    settings.load_profile("long" if config.getoption("--long") else "everyday")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -131,6 +140,13 @@ async def database(postgres: str, migrated_template: str) -> AsyncIterator[str]:
         yield dsn
 
 
+@pytest.fixture(scope="module")
+async def module_database(postgres: str, migrated_template: str) -> AsyncIterator[str]:
+    """The same for all tests of a module, for what is too long to start for each."""
+    async with _TemporaryDatabase(postgres, migrated_template) as dsn:
+        yield dsn
+
+
 @pytest.fixture
 async def empty_database(postgres: str) -> AsyncIterator[str]:
     """DSN of a fresh database without tables; dropped afterwards."""
@@ -165,20 +181,52 @@ def _with_database(dsn: str, name: str) -> str:
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{name}"))
 
 
-@pytest.fixture(scope="module")
-def _separate_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    broker = Kafka(tmp_path_factory.mktemp("broker"), quick=True)
-    broker.start()
+@pytest.fixture(scope="session")
+def _broker(backend: Backend, session_directory: Path) -> Iterator[Kafka]:
+    """The session's where it is ours to end, else one beside it."""
+    if isinstance(backend, Embedded):
+        yield backend.broker
+        return
+    beside = Kafka(session_directory / "broker", quick=True)
+    beside.start()
     try:
-        yield broker
+        yield beside
     finally:
-        broker.stop()
+        beside.stop()
+
+
+@pytest.fixture(scope="module")
+def _empty_broker(_broker: Kafka) -> Iterator[Kafka]:
+    """Without topics before the module and after it."""
+    _restore(_broker)
+    yield _broker
+    _restore(_broker)
+
+
+def _restore(broker: Kafka) -> None:
+    if not _runs(broker):
+        broker.restart()
+    asyncio.run(_delete_topics(broker.bootstrap))
 
 
 @pytest.fixture
-def broker_process(_separate_broker: Kafka) -> Kafka:
-    """A broker of the module's own to ``kill()``, ``stop()`` and ``restart()``: same port, same data."""
-    process = _separate_broker.process
-    if process is None or not is_alive(process):
-        _separate_broker.restart()
-    return _separate_broker
+def broker_process(_empty_broker: Kafka) -> Kafka:
+    """A broker to ``kill()``, ``stop()`` and ``restart()``: same port, same data; its topics are the module's own."""
+    if not _runs(_empty_broker):
+        _empty_broker.restart()
+    return _empty_broker
+
+
+def _runs(broker: Kafka) -> bool:
+    return broker.process is not None and is_alive(broker.process)
+
+
+async def _delete_topics(bootstrap: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        async with asyncio.timeout(30):
+            while names := [name for name in await admin.list_topics() if not name.startswith("__")]:
+                await admin.delete_topics(names)
+    finally:
+        await admin.close()

@@ -18,7 +18,7 @@ from tocsin.ingest.records import keyed_id
 CLIENTS: Final = 16
 IDENTIFIERS: Final = 20
 COMMAND_EVERY: Final = 8  # so many failures of a client go with one command
-PAUSE: Final = 0.05  # between two requests of a client
+PAUSE: Final = 0.15  # between two requests of a client
 _WANTED: Final = ("in_progress", "pending", "open")
 
 

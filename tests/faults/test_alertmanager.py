@@ -18,7 +18,7 @@ from tocsin.demo.post import iso
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
-GROUPS, A_GROUP = 30, 6
+GROUPS, A_GROUP = 18, 4
 BEGAN_MS = time.time_ns() // 1_000_000 - 60_000
 
 

@@ -163,7 +163,7 @@ async def test_J5_the_successor_of_a_killed_owner_makes_the_same_attempt_again_a
     deliverer: StartDeliverer, office: Desk, long: bool, record_property: Callable[[str, object], None]
 ) -> None:
     workers = [deliverer(), deliverer()]
-    for _ in range(10 if long else 2):
+    for _ in range(10 if long else 1):
         async with Sink(Answers(None, OK)) as sink:
             killed = await owner(workers, sink.url(), office)
             run = await office.request(sink.url())
@@ -182,7 +182,7 @@ async def test_J5_a_frozen_owner_that_wakes_up_makes_no_attempt_of_its_successor
     deliverer: StartDeliverer, office: Desk, long: bool
 ) -> None:
     workers = [deliverer(), deliverer()]
-    for _ in range(10 if long else 2):
+    for _ in range(10 if long else 1):
         async with Sink() as sink:
             frozen = await owner(workers, sink.url(), office)
             runs = [await office.request(sink.url(), after_ms=1500) for _ in range(20)]

@@ -148,7 +148,7 @@ def fired_by(slot: str, fires: Fires, since: float) -> float:
 async def test_J5_after_a_kill_another_worker_fires_and_no_slot_has_two_fire_ids(
     bootstrap: str, start: Start, clock: Clock, tmp_path: Path, long: bool, record_property: Note
 ) -> None:
-    jobs, workspaces, rounds = (500, 10, 20) if long else (100, 10, 3)
+    jobs, workspaces, rounds = (500, 10, 20) if long else (100, 10, 2)
     async with desk(bootstrap) as (producer, fires):
         workers = [start(str(clock.file), "jobs", module="tests.faults.clocked") for _ in range(2)]
         await until_all_own(workers)
@@ -172,15 +172,16 @@ async def until_all_own(workers: list[WorkerProcess]) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.long  # every day with webhooks, in test_deliveries
 async def test_J5_a_frozen_owner_that_wakes_up_fires_nothing_again(
-    bootstrap: str, start: Start, clock: Clock, tmp_path: Path, long: bool
+    bootstrap: str, start: Start, clock: Clock, tmp_path: Path
 ) -> None:
     async with desk(bootstrap) as (producer, fires):
         workers = [start(str(clock.file), "jobs", module="tests.faults.clocked") for _ in range(2)]
         await until_all_own(workers)
         await create(producer, clock, f"freeze{tmp_path.name}", 100, 10)
         await fires.until(lambda: len(fires.created) == 100, 30)
-        for round_ in range(10 if long else 2):
+        for round_ in range(10):
             frozen = workers[round_ % 2]
             frozen.send(signal.SIGSTOP)
             slot = clock.to_next_minute()

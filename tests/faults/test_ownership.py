@@ -21,7 +21,7 @@ async def test_J5_successor_takes_over_after_kill_and_nothing_is_lost_or_doubled
     async with observer(bootstrap, "kill") as (reporter, facts):
         workers = [start(), start()]
         await facts.until_decided(await reporter.one_each(), 30)
-        for _ in range(20 if long else 3):
+        for _ in range(20 if long else 1):
             load = asyncio.create_task(reporter.many(2000, 50))
             await facts.poll()
             random.choice(workers).send(signal.SIGKILL)
@@ -35,7 +35,7 @@ async def test_zombie_that_wakes_up_after_its_session_writes_nothing(bootstrap: 
     async with observer(bootstrap, "zombie") as (reporter, facts):
         workers = [start(), start()]
         await facts.until_decided(await reporter.one_each(), 30)
-        for round_ in range(10 if long else 2):
+        for round_ in range(10 if long else 1):
             sleeper = workers[round_ % 2]
             load = asyncio.create_task(reporter.many(3000, 50))
             await facts.poll()
@@ -72,7 +72,7 @@ async def test_random_cancellation_of_agents_never_decides_twice(bootstrap: str,
     async with observer(bootstrap, "cancel") as (reporter, facts):
         workers = [start("cancel", module="tests.faults.saboteur") for _ in range(2)]
         await facts.until_decided(await reporter.one_each(), 30)
-        for _ in range(40 if long else 5):
+        for _ in range(40 if long else 2):
             await reporter.many(1000, 50)
             await facts.poll()
         for worker in workers:

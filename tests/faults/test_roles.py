@@ -38,7 +38,7 @@ def victims(rounds: int) -> Iterator[str]:
 def test_X1_any_process_killed_at_any_moment_loses_and_doubles_nothing(installation: Installation, long: bool) -> None:
     with Load(installation.url, "killed") as load:
         until_working(installation, load)
-        for name in victims(20 if long else 4):
+        for name in victims(20 if long else 2):
             print("killing", name)
             before = installation.child(name)
             before.kill()

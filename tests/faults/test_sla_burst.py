@@ -100,15 +100,13 @@ def breached(installation: Installation, prefix: str) -> int:
     return int(rows(installation, _BREACHED, prefix)[0][0])
 
 
-@pytest.mark.parametrize(
-    "killed",
-    [pytest.param(False, id="undisturbed", marks=pytest.mark.long), pytest.param(True, id="its decider killed")],
-)
+@pytest.mark.long  # every day on a worker alone, in test_sla
+@pytest.mark.parametrize("killed", [False, True], ids=["undisturbed", "its decider killed"])
 def test_S3_S4_a_burst_of_missed_goals_is_noticed_once_each(
-    installation: Installation, slack: str, long: bool, killed: bool, record_property: Callable[[str, object], None]
+    installation: Installation, slack: str, killed: bool, record_property: Callable[[str, object], None]
 ) -> None:
     prefix = "K-" if killed else "U-"
-    tickets, lead, spread = (10_000, 45, 10) if long else (400, 6, 3)
+    tickets, lead, spread = 10_000, 45, 10
     with installation.client() as client:
         eventually(lambda: len({one["partition"] for one in client.get("/sla/policy").json()["activations"]}) == 4)
     report(installation, prefix, tickets, lead, spread)

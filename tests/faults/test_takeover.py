@@ -34,7 +34,7 @@ async def until_all_decide(reporter: Reporter, facts: FactsRead, note: Note, nam
 async def test_J5_survivor_decides_for_all_partitions_with_many_open_tickets(
     bootstrap: str, start: Start, long: bool, record_property: Note, how: signal.Signals
 ) -> None:
-    count = 100_000 if long else 10_000
+    count = 100_000 if long else 2_000
     async with observer(bootstrap, f"takeover-{how.name}") as (reporter, facts):
         leaving, _ = await two_workers(start, facts)
         await reporter.many(count, count)

@@ -135,10 +135,11 @@ async def who_calls_aws(decided: Log, workers: Iterable[WorkerProcess]) -> Worke
     return next(one for one in workers if calls in one.owned())
 
 
+@pytest.mark.long  # every day with all roles, in test_task_roles
 async def test_T3_killed_owners_poll_and_settle_every_task_once(
-    bootstrap: str, worker: Callable[[int], WorkerProcess], long: bool
+    bootstrap: str, worker: Callable[[int], WorkerProcess]
 ) -> None:
-    rounds, tasks = (20, 40) if long else (2, 20)
+    rounds, tasks = 20, 40
     aws, jobs = Aws(), Jobs()
     async with log(bootstrap) as decided, Sink(aws) as states, Sink(jobs) as outside:
         workers = [worker(states.port) for _ in range(2)]

@@ -37,6 +37,7 @@ class GatewayProcess:
             "KAFKA_BOOTSTRAP_SERVERS": kafka,
             "DATABASE_URL": database,
             "API_PORT": str(self.port),
+            "METRICS_PORT": str(free_port()),
             "TOCSIN_DATA_DIR": str(directory / "data"),
             "TOCSIN_KEY_PEPPER": "pepper",
             "TICKETS_CONFIG_PATH": str(directory / "tickets.yaml"),

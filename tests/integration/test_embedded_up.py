@@ -60,7 +60,7 @@ def test_secrets_and_addresses_are_private(installation: Installation) -> None:
     assert [oct((data / name).stat().st_mode)[-3:] for name in ("runtime.json", "secrets.json")] == ["600", "600"]
 
 
-@pytest.mark.parametrize("name", CHILDREN)
+@pytest.mark.parametrize("name", ["http", *(pytest.param(name, marks=pytest.mark.long) for name in CHILDREN[1:])])
 def test_a_killed_child_is_started_again(installation: Installation, name: str) -> None:
     before = installation.child(name)
     before.kill()

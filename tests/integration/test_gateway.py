@@ -41,10 +41,12 @@ async def accepted(http: httpx.AsyncClient, headers: dict[str, str] | None = Non
         await asyncio.sleep(0.1)
 
 
-@pytest.fixture
-async def gateway(kafka: str, database: str, tmp_path: Path) -> AsyncIterator[GatewayProcess]:
+@pytest.fixture(scope="module")
+async def gateway(
+    kafka: str, module_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[GatewayProcess]:
     await ensure_topics(kafka, topics(), PARTITIONS)
-    with GatewayProcess(kafka, database, tmp_path) as running:
+    with GatewayProcess(kafka, module_database, tmp_path_factory.mktemp("gateway")) as running:
         yield running
 
 
@@ -95,10 +97,10 @@ async def test_an_idle_command_without_decision_is_202(kafka: str, database: str
 
 
 async def test_a_decision_notified_by_the_database_answers_the_command(
-    http: httpx.AsyncClient, kafka: str, database: str
+    http: httpx.AsyncClient, kafka: str, module_database: str
 ) -> None:
     waiting = asyncio.create_task(http.patch("/tickets/OPS-1", json={"status": "done"}, headers={"x-actor": "ann"}))
-    connection = await asyncpg.connect(database)
+    connection = await asyncpg.connect(module_database)
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
     await consumer.start()
     try:
@@ -135,8 +137,10 @@ async def _next_command(consumer: AIOKafkaConsumer) -> Any:
                         return envelope
 
 
-async def test_J13_keys_are_created_rotated_and_revoked_while_running(http: httpx.AsyncClient, database: str) -> None:
-    connection = await asyncpg.connect(database)
+async def test_J13_keys_are_created_rotated_and_revoked_while_running(
+    http: httpx.AsyncClient, module_database: str
+) -> None:
+    connection = await asyncpg.connect(module_database)
     try:
         kept, key = await keys.create(connection, "pepper", "acme", "ci", ["ingest"])
         assert (await http.post("/failures", json=FAILURE, headers={"x-api-key": key})).status_code == 202
@@ -188,32 +192,37 @@ async def test_known_keys_keep_working_without_the_database(
     assert unseen not in gateway.log
 
 
-async def test_sigterm_answers_what_is_under_way(gateway: GatewayProcess, http: httpx.AsyncClient, kafka: str) -> None:
+async def test_sigterm_answers_what_is_under_way(kafka: str, database: str, tmp_path: Path) -> None:
     path, key = "/tickets/OPS-1", "under-way"
-    waiting = asyncio.create_task(http.patch(path, json={"status": "done"}, headers={"idempotency-key": key}))
-    # nobody decides here, so it waits for the outcome from the moment it is in the log
-    await in_the_log(kafka, {keyed_id("default", "PATCH", path, key)})
-    stopped = asyncio.create_task(asyncio.to_thread(gateway.stop))
-    assert (await waiting).status_code == 202
-    assert await stopped == 0
+    await ensure_topics(kafka, topics(), PARTITIONS)
+    with GatewayProcess(kafka, database, tmp_path) as gateway:
+        async with httpx.AsyncClient(base_url=gateway.url, timeout=20) as http:
+            await accepted(http)
+            waiting = asyncio.create_task(http.patch(path, json={"status": "done"}, headers={"idempotency-key": key}))
+            # nobody decides here, so it waits for the outcome from the moment it is in the log
+            await in_the_log(kafka, {keyed_id("default", "PATCH", path, key)})
+            stopped = asyncio.create_task(asyncio.to_thread(gateway.stop))
+            assert (await waiting).status_code == 202
+            assert await stopped == 0
 
 
 # --- hostile clients ------------------------------------------------------------------------------------------------
 
 
-async def gibibyte() -> AsyncIterator[bytes]:
-    for _ in range(1024):
+async def far_too_much() -> AsyncIterator[bytes]:
+    """256 MiB: what a client can send in the time that the server listens after its refusal."""
+    for _ in range(256):
         yield b"x" * 1024 * 1024
 
 
 @pytest.mark.parametrize("path", ["/failures", "/failures/batch", "/tickets/OPS-1"])
-async def test_a_gibibyte_without_length_is_413_and_costs_no_memory(
+async def test_far_too_much_without_length_is_413_and_costs_no_memory(
     gateway: GatewayProcess, http: httpx.AsyncClient, path: str
 ) -> None:
     before = gateway.memory_bytes()
     method = "PATCH" if path.startswith("/tickets") else "POST"
     async with httpx.AsyncClient(base_url=gateway.url, timeout=30) as own:
-        answer = await own.request(method, path, content=gibibyte(), headers={"content-type": "application/json"})
+        answer = await own.request(method, path, content=far_too_much(), headers={"content-type": "application/json"})
     assert answer.status_code == 413
     assert gateway.memory_bytes("VmHWM") - before < 20 * 1024 * 1024 + (8 if "batch" in path else 0) * 1024 * 1024
     assert (await http.post("/failures", json=FAILURE)).status_code == 202
@@ -250,6 +259,7 @@ async def _trickle(writer: asyncio.StreamWriter) -> None:
 # --- Kafka goes and comes -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long  # every day with all roles, in test_outages
 @pytest.mark.faults
 async def test_kafka_gone_is_503_in_time_with_bounded_memory_and_recovers_alone(
     broker_process: Kafka, database: str, tmp_path: Path

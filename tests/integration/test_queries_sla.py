@@ -15,7 +15,7 @@ import pytest
 
 from tests.integration.query_api import QueryApi, key_for, query_api
 from tests.integration.test_projection_store import project, rows
-from tests.integration.test_queries_tickets import everything, way
+from tests.integration.test_queries_tickets import Names, Share, everything, share
 from tests.unit.projections.fact_log import FactLog
 from tests.unit.projections.service_log import Served, ServiceLog, random_service_log
 from tocsin.business_time import calendar_of
@@ -24,7 +24,7 @@ from tocsin.projections import checksum
 from tocsin.sla_calendars import WeeklyHours
 
 pytestmark = pytest.mark.embedded
-__all__ = ["way"]  # a fixture
+__all__ = ["share"]  # a fixture
 
 OFFICE = WeeklyHours.model_validate({"timezone": "Europe/Berlin", "hours": {"mon-fri": "09:00-17:00"}}).body()
 RANGE = {"from": "2025-10-01T00:00:00Z", "to": "2025-11-01T00:00:00Z"}
@@ -45,8 +45,9 @@ async def get(api: QueryApi, path: str, **parameters: Any) -> Any:
 # --- lists ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("way")
-async def test_every_filter_alone_and_with_others_finds_what_python_finds(api: QueryApi, database: str) -> None:
+async def test_every_filter_alone_and_with_others_finds_what_python_finds(
+    api: QueryApi, database: str, share: Share
+) -> None:
     await project(database, random_service_log(400, seed=5).records)
     service = ServiceLog(FactLog(partition=1))
     for number in range(12):
@@ -71,8 +72,8 @@ async def test_every_filter_alone_and_with_others_finds_what_python_finds(api: Q
         "source": ({"source": "report"}, lambda t: t["source"] == "report"),
     }
     seen: Counter[str] = Counter()
-    combinations = [many for size in (1, 2, 3) for many in itertools.combinations(offered, size)]
-    for names in combinations:
+    combinations: list[Names] = [many for size in (1, 2, 3) for many in itertools.combinations(offered, size)]
+    for names in share(combinations):
         parameters = {key: value for name in names for key, value in offered[name][0].items()}
         if len(parameters) < len(names):
             continue  # two values of one parameter
@@ -288,8 +289,8 @@ async def test_S11_the_report_adds_up_what_the_clocks_say(
     }
     assert told == wanted
     for row in found["items"]:
-        share = 100 * row["met"] / (row["met"] + row["breached"])
-        assert row["attainment_percent"] == round(share, 2)
+        attained = 100 * row["met"] / (row["met"] + row["breached"])
+        assert row["attainment_percent"] == round(attained, 2)
     assert found["from"] == "2025-10-01T00:00:00.000Z"
 
 

@@ -101,7 +101,7 @@ async def post(
 async def test_W2_64_clients_reporting_at_once_give_exact_counts(
     installation: Installation, workflow: str, long: bool
 ) -> None:
-    per_client, identifiers = 2000 if long else 50, 50
+    per_client, identifiers = 2000 if long else 25, 50
     acked: Counter[str] = Counter()
 
     async def one_client(client: aiohttp.ClientSession, number: int) -> None:
@@ -137,7 +137,7 @@ def eventually_counted(installation: Installation, workflow: str, total: int) ->
 async def test_W2_race_of_first_deliveries_loses_and_doubles_none(
     installation: Installation, workflow: str, long: bool
 ) -> None:
-    rounds = 10 if long else 3
+    rounds = 10 if long else 2
     async with clients(installation) as client:
         for round_ in range(rounds):
             statuses = await asyncio.gather(

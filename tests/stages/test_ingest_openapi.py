@@ -37,7 +37,7 @@ ROUTES = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     stage = Stage()
     # neither is asked anything: both connect on first use

@@ -143,7 +143,7 @@ async def test_I2_a_signed_message_that_cannot_be_read_is_kept(stage: Stage) -> 
     assert json.loads(record.value)["Message"] == "no JSON"
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200), name=st.sampled_from(sorted(message("x"))), value=st.text(max_size=20))
 async def test_I1_no_message_gives_a_500(stage: Stage, body: bytes, name: str, value: str) -> None:
     assert (await post(stage, body)).status_code == 401

@@ -119,7 +119,7 @@ async def test_I1_pagerduty_under_pressure_is_503(stage: Stage) -> None:
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     event=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -208,7 +208,7 @@ async def test_I2_what_came_with_a_key_and_cannot_be_read_is_kept(stage: Stage, 
     assert key not in str(headers)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=100),
     content_type=st.sampled_from(

@@ -28,10 +28,18 @@ QUARANTINE = dlq_topic("alerts")
 sendings = pytest.mark.parametrize("sending", SENDINGS.values(), ids=SENDINGS.keys())
 
 
-@pytest.fixture
-async def stage() -> AsyncIterator[Stage]:
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[Stage]:
     async with Stage(sources=two_live()) as running:
         yield running
+
+
+@pytest.fixture
+def stage(shared: Stage) -> Stage:
+    """As new: its log is empty and there."""
+    shared.publisher.records.clear()
+    shared.publisher.available = True
+    return shared
 
 
 async def send(stage: Stage, sending: Sending, secret: str = NEW, body: bytes | None = None) -> httpx.Response:
@@ -254,7 +262,7 @@ async def test_methods_a_sender_cannot_use_are_405(stage: Stage) -> None:
 
 
 @sendings
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=st.binary(max_size=200), value=st.binary(max_size=60))
 async def test_I1_no_bytes_give_a_500(stage: Stage, sending: Sending, body: bytes, value: bytes) -> None:
     assert (await send(stage, sending, body=body)).status_code == 202

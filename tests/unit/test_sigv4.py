@@ -9,7 +9,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin import sigv4
@@ -80,7 +80,6 @@ def test_T5_what_botocore_signs_is_admitted() -> None:
 HEADER_VALUES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=30)
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     body=st.binary(max_size=300),
     secret=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=60),
@@ -137,7 +136,6 @@ def test_T5_an_authorization_that_is_none_is_refused(header: bytes | None, code:
     assert code_of(changed(signed(), "authorization", header)) == code
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["authorization", "x-amz-date", "host", "x-amz-content-sha256"]), st.binary(max_size=200)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.cron.drawing import drawn
@@ -51,7 +51,6 @@ _SECONDS = st.sampled_from(["*/20 30 2 * * *", "5,59 * 1 * * *", "* 0 0 1 1 *"])
 EXPRESSIONS = st.one_of(st.integers(0, 100_000).map(_drawn), _SECONDS)
 
 
-@settings(max_examples=150, deadline=None)
 @given(EXPRESSIONS, ZONES, INSTANTS, POLICIES, st.floats(0, 1, exclude_max=True))
 def test_J6_a_slot_is_later_whole_and_the_same_from_anywhere_before_it(
     expression: CronExpression, place: ZoneInfo, after: datetime, dst: DstPolicy, share: float
@@ -67,7 +66,6 @@ def test_J6_a_slot_is_later_whole_and_the_same_from_anywhere_before_it(
     assert list(slots_between(expression, place, after, slot - timedelta(microseconds=1), dst)) == []
 
 
-@settings(max_examples=100, deadline=None)
 @given(EXPRESSIONS, ZONES, INSTANTS, POLICIES, st.timedeltas(timedelta(0), timedelta(days=3)))
 def test_J6_slots_are_monotone_and_the_chain_skips_none(
     expression: CronExpression, place: ZoneInfo, after: datetime, dst: DstPolicy, length: timedelta
@@ -85,7 +83,6 @@ def test_J6_slots_are_monotone_and_the_chain_skips_none(
     assert chain == list(slots_between(expression, place, after, after + length, dst))[:400]
 
 
-@settings(max_examples=100, deadline=None)
 @given(EXPRESSIONS, ZONES, INSTANTS, POLICIES)
 def test_J17_every_expression_has_a_sentence_and_warnings(
     expression: CronExpression, place: ZoneInfo, around: datetime, dst: DstPolicy
@@ -115,7 +112,6 @@ def _parsed(text: str, cron_format: str | None) -> CronExpression | CronError:
         return error
 
 
-@settings(max_examples=200, deadline=None)
 @given(TEXTS, FORMAT_NAMES)
 def test_J1_any_text_is_an_expression_or_a_named_error(text: str, cron_format: str | None) -> None:
     found = _parsed(text, cron_format)

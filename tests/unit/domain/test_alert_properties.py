@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.alert_story import Story, word
@@ -64,7 +64,6 @@ def fires(words: list[AlertReceived]) -> bool:
 
 
 @given(st.one_of(unnamed(), named()), st.randoms(use_true_random=False))
-@settings(max_examples=400)
 def test_I2_any_order_of_triggers_and_resolutions_ends_in_the_same_status(
     words: list[AlertReceived], order: Any
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.delivery_story import DELIVERY, START, Story, attempted, requested, said
@@ -107,7 +107,6 @@ def test_nobody_waits_for_the_end_of_a_notice() -> None:
 WORDS = st.lists(st.sampled_from(["begun", "begun late", "unanswered", "unavailable", "refused", "taken"]), max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
 @given(WORDS)
 def test_T3_certain_means_that_no_attempt_before_may_have_arrived(words: list[str]) -> None:
     """Against a count made by hand of what was begun and what was answered."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.streams.domain.delivery_outcome import ERRORS, ErrorClass, outcome
@@ -93,7 +93,6 @@ def test_J10_attempts_are_spread_evenly_over_a_fifth_either_way() -> None:
     assert abs(found[1_000] - 100_000) < 2_000
 
 
-@settings(deadline=None)
 @given(st.integers(1, 20), st.text(), st.none() | st.integers(0, 10**6), st.integers(1, 20))
 def test_J10_the_delay_depends_on_its_arguments_alone_and_is_bounded(
     attempt: int, attempt_id: str, retry_after: int | None, most: int

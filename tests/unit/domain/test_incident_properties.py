@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.incident_story import GROUP, OTHER, World, cleared, move, raised, updated
@@ -88,7 +88,6 @@ def played(history: list[tuple[tuple[Any, str], int]]) -> World:
 
 
 @given(WITH_MERGES)
-@settings(max_examples=200)
 def test_X1_folding_the_facts_gives_the_state(history: Any) -> None:
     world = played(history)
     states: dict[str, IncidentState | None] = {}
@@ -101,7 +100,6 @@ def test_X1_folding_the_facts_gives_the_state(history: Any) -> None:
 
 
 @given(WITH_MERGES)
-@settings(max_examples=200)
 def test_I5_only_legal_moves_happen_and_only_policy_takes_the_short_ways(history: Any) -> None:
     status: dict[str, str] = {}
     for fact in played(history).facts:
@@ -136,7 +134,6 @@ def test_I5_times_and_versions_of_an_incident_only_rise(history: Any) -> None:
 
 
 @given(WITH_MERGES)
-@settings(max_examples=200)
 def test_I9_every_request_is_answered_once_however_alerts_move(history: Any) -> None:
     world = played(history)
     answered = [answer.event_id for answer, _ in world.answers()]
@@ -160,7 +157,6 @@ def test_I2_alert_count_is_the_number_of_distinct_episodes(history: Any) -> None
 
 
 @given(WITH_MERGES)
-@settings(max_examples=200)
 def test_I9_no_incident_is_merged_in_a_circle(history: Any) -> None:
     world = played(history)
     merged = {

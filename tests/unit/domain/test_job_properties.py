@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.job_story import DAY, HOUR, MINUTE, QUOTA, SECOND, START, World
@@ -72,7 +72,6 @@ def played(steps: list[tuple[str, Any]]) -> World:
 
 
 @given(STEPS)
-@settings(max_examples=80, deadline=None)
 def test_X1_folding_the_facts_gives_the_state(steps: Any) -> None:
     world = played(steps)
     states: dict[str, JobsState | None] = {}
@@ -83,7 +82,6 @@ def test_X1_folding_the_facts_gives_the_state(steps: Any) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=80, deadline=None)
 def test_J7_every_slot_up_to_the_cursor_has_exactly_one_verdict(steps: Any) -> None:
     world = played(steps)
     for job_id, state in world.states.items():
@@ -107,7 +105,6 @@ def test_J7_every_slot_up_to_the_cursor_has_exactly_one_verdict(steps: Any) -> N
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None)
 def test_J14_the_quota_is_the_number_of_jobs_that_count(steps: Any) -> None:
     world = played(steps)
     jobs = [state.job for state in world.states.values() if state.job is not None]
@@ -117,7 +114,6 @@ def test_J14_the_quota_is_the_number_of_jobs_that_count(steps: Any) -> None:
 
 
 @given(STEPS)
-@settings(max_examples=60, deadline=None)
 def test_J4_nothing_is_delivered_for_a_job_that_is_paused_or_deleted(steps: Any) -> None:
     world = played(steps)
     for request in world.deliveries.values():

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain import given as words
@@ -88,7 +88,6 @@ GOVERNING = st.sampled_from(POLICIES)
 
 
 @given(GOVERNING, HISTORIES)
-@settings(max_examples=150)
 def test_X1_folding_the_facts_gives_the_state(governing: Any, history: list[tuple[Any, int]]) -> None:
     desk = played(governing, history)
     state: TicketState | None = None
@@ -99,7 +98,6 @@ def test_X1_folding_the_facts_gives_the_state(governing: Any, history: list[tupl
 
 
 @given(GOVERNING, HISTORIES, st.booleans())
-@settings(max_examples=150)
 def test_X1_an_older_log_with_first_clocks_of_their_own_folds_to_the_same_state(
     governing: Any, history: list[tuple[Any, int]], of_a_failure: bool
 ) -> None:
@@ -117,7 +115,6 @@ def test_X1_an_older_log_with_first_clocks_of_their_own_folds_to_the_same_state(
 
 
 @given(GOVERNING, HISTORIES, st.booleans())
-@settings(max_examples=150)
 def test_S3_nothing_is_due_after_everything_due_was_decided(
     governing: Any, history: list[tuple[Any, int]], punctual: bool
 ) -> None:
@@ -130,7 +127,6 @@ def test_S3_nothing_is_due_after_everything_due_was_decided(
 
 
 @given(GOVERNING, HISTORIES)
-@settings(max_examples=150)
 def test_X1_an_event_that_is_delivered_again_changes_nothing(governing: Any, history: list[tuple[Any, int]]) -> None:
     desk = played(governing, history)
     for event, _ in history:
@@ -140,7 +136,6 @@ def test_X1_an_event_that_is_delivered_again_changes_nothing(governing: Any, his
 
 
 @given(GOVERNING, HISTORIES, st.data())
-@settings(max_examples=100)
 def test_S4_wake_ups_too_many_and_too_early_change_nothing(
     governing: Any, history: list[tuple[Any, int]], data: st.DataObject
 ) -> None:
@@ -175,7 +170,6 @@ def told(desk: Desk) -> list[Any]:
 
 
 @given(GOVERNING, HISTORIES, st.booleans())
-@settings(max_examples=150)
 def test_S4_the_level_never_falls_and_no_message_is_sent_twice(
     governing: Any, history: list[tuple[Any, int]], punctual: bool
 ) -> None:
@@ -189,7 +183,6 @@ def test_S4_the_level_never_falls_and_no_message_is_sent_twice(
 
 
 @given(GOVERNING, HISTORIES, st.booleans())
-@settings(max_examples=150)
 def test_S11_every_clock_breaches_at_most_once_and_its_elapsed_time_never_falls(
     governing: Any, history: list[tuple[Any, int]], punctual: bool
 ) -> None:
@@ -208,7 +201,6 @@ def test_S11_every_clock_breaches_at_most_once_and_its_elapsed_time_never_falls(
 
 
 @given(GOVERNING, HISTORIES)
-@settings(max_examples=150)
 def test_S11_late_or_punctual_the_same_breaches_stand(governing: Any, history: list[tuple[Any, int]]) -> None:
     def breaches(desk: Desk) -> set[Any]:
         facts = [fact for fact in desk.facts if isinstance(fact, contract.ClockBreached)]
@@ -221,7 +213,6 @@ def test_S11_late_or_punctual_the_same_breaches_stand(governing: Any, history: l
 
 
 @given(st.sampled_from(POLICIES[:2]), st.integers(1, 10 * DAY), st.integers(0, 5 * DAY))
-@settings(max_examples=150)
 def test_S11_the_due_time_moves_by_exactly_the_open_time_of_a_pause(governing: Any, until: int, rest: int) -> None:
     rules = governing.sla
     desk = Desk(governing)
@@ -240,7 +231,6 @@ def test_S11_the_due_time_moves_by_exactly_the_open_time_of_a_pause(governing: A
 
 
 @given(GOVERNING, HISTORIES)
-@settings(max_examples=150)
 def test_S11_clocks_run_only_while_their_ticket_is_unresolved(governing: Any, history: list[tuple[Any, int]]) -> None:
     desk = played(governing, history)
     for clock in desk.sla.clocks:
@@ -263,7 +253,6 @@ EXCLUDING = policy({"no_clocks_for": ["github"]})
 
 
 @given(st.sampled_from([*POLICIES, EXCLUDING]), FAILURES)
-@settings(max_examples=150)
 def test_W2_counting_in_one_go_equals_deciding_each_also_with_clocks(governing: Any, history: list[Any]) -> None:
     desk = Desk(governing, words.ENTITY)
     desk.at(0, words.failure(severity="warning"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.task_story import MINUTE, SECOND, START, TASK, Story, poll, register, settle
@@ -72,7 +72,6 @@ def told(asked: dict[str, Any], steps: list[tuple[Any, int]]) -> Story:
     return story
 
 
-@settings(max_examples=300, deadline=None)
 @given(SPECS, STEPS)
 def test_T3_there_is_one_settlement_however_everything_interleaves(asked: dict[str, Any], steps: Any) -> None:
     story = told(asked, steps)
@@ -89,7 +88,6 @@ def test_T3_there_is_one_settlement_however_everything_interleaves(asked: dict[s
         ], "nobody is asked after the end"
 
 
-@settings(max_examples=300, deadline=None)
 @given(SPECS, STEPS)
 def test_T2_every_poll_is_counted_once_however_everything_interleaves(asked: dict[str, Any], steps: Any) -> None:
     story = told(asked, steps)
@@ -102,7 +100,6 @@ def test_T2_every_poll_is_counted_once_however_everything_interleaves(asked: dic
         assert len(polled) <= asked["poll"].max_attempts
 
 
-@settings(max_examples=200, deadline=None)
 @given(SPECS, STEPS)
 def test_X1_folding_the_facts_gives_the_state(asked: dict[str, Any], steps: Any) -> None:
     story = told(asked, steps)
@@ -114,7 +111,6 @@ def test_X1_folding_the_facts_gives_the_state(asked: dict[str, Any], steps: Any)
     assert again == story.task
 
 
-@settings(max_examples=200, deadline=None)
 @given(SPECS, STEPS)
 def test_T3_the_end_of_every_call_told_twice_changes_nothing(asked: dict[str, Any], steps: Any) -> None:
     story = Story().given(register(**asked))
@@ -126,7 +122,6 @@ def test_T3_the_end_of_every_call_told_twice_changes_nothing(asked: dict[str, An
             assert all(isinstance(fact, contract.WordIgnored) for fact in facts), facts
 
 
-@settings(max_examples=200, deadline=None)
 @given(SPECS, STEPS)
 def test_T2_whoever_waits_is_woken(asked: dict[str, Any], steps: Any) -> None:
     """A waiting task has a clock, a poll under way, or was told that it may wait for ever."""

@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.given import ENTITY, Log, change, failure, hide, wake
@@ -59,7 +59,6 @@ def test_at_most_one_episode_is_unresolved(history: list[tuple[Any, int, bool]])
 
 
 @given(HISTORIES)
-@settings(max_examples=200)
 def test_W2_folded_facts_give_the_same_state_and_the_same_sums(history: list[tuple[Any, int, bool]]) -> None:
     log = played(history)
     folded: list[Any] = []

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.egress.refusal import Refused
@@ -30,7 +30,6 @@ def captured(data: bytes, coding: str, size: int, charset: str = "") -> Capture:
     return capture
 
 
-@settings(deadline=None)
 @given(
     st.text(max_size=300).map(lambda text: text.replace("\0", "")),
     st.sampled_from(sorted(CODINGS)),
@@ -41,7 +40,6 @@ def test_J9_text_comes_back_whatever_the_coding_and_the_chunks(text: str, coding
     assert (capture.text(), capture.cut) == (text, False)
 
 
-@settings(deadline=None)
 @given(
     st.binary(max_size=400), st.sampled_from(["", "gzip", "deflate", "br", "gzip, gzip"]), st.integers(1, 50), st.text()
 )
@@ -76,7 +74,6 @@ def test_J9_a_bomb_costs_no_memory() -> None:
     assert capture.text() == "x" * LIMIT
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=200), st.binary(max_size=700)), max_size=50))
 def test_J9_any_headers_are_kept_bounded(raw: list[tuple[bytes, bytes]]) -> None:
     found = kept_headers(raw)
@@ -84,7 +81,6 @@ def test_J9_any_headers_are_kept_bounded(raw: list[tuple[bytes, bytes]]) -> None
     assert not any("\0" in name + value or "\n" in name + value for name, value in found)
 
 
-@settings(deadline=None)
 @given(st.text(), st.integers(0, 2**41))
 def test_J10_any_retry_after_is_a_number_of_seconds_or_none(value: str, now: int) -> None:
     found = retry_after(value, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.streams.effects.fair_queue import FairQueue, Limits, Place
@@ -20,7 +20,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(STEPS, st.integers(1, 6), st.integers(1, 4), st.integers(1, 3))
 def test_J9_limits_are_kept_and_whoever_may_run_does(
     steps: list[tuple[str, int]], running: int, per_workspace: int, per_endpoint: int

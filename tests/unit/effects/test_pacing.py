@@ -88,7 +88,7 @@ class LinesAgainstModel(RuleBasedStateMachine):
             assert min(apart, default=model.pace.interval_ms) >= model.pace.interval_ms
 
 
-LinesAgainstModel.TestCase.settings = settings(deadline=None, max_examples=150, stateful_step_count=60)
+LinesAgainstModel.TestCase.settings = settings(stateful_step_count=60)
 test_S4_starts_of_a_line_are_an_interval_apart_in_order_and_none_is_lost = LinesAgainstModel.TestCase
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.egress.addresses import embedded, special
@@ -95,14 +95,12 @@ def test_J9_what_ipaddress_calls_private_is_special_here_too(text: str) -> None:
     assert special(ip_address(text)) is not None
 
 
-@settings(deadline=None)
 @given(st.ip_addresses())
 def test_J9_nothing_that_ipaddress_keeps_from_the_public_passes(address: IPv4Address | IPv6Address) -> None:
     if not address.is_global or address.is_multicast:
         assert special(address) is not None
 
 
-@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_J9_every_way_to_carry_ipv4_in_ipv6_is_seen(inner: IPv4Address) -> None:
     value = int(inner)

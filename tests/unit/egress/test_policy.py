@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.egress.given import CLOSED, accepted, refused
@@ -170,7 +170,6 @@ def test_J9_a_wrong_operator_url_is_named_but_not_repeated() -> None:
     assert "secret" not in str(error.value)
 
 
-@settings(deadline=None)
 @given(st.ip_addresses(), st.ip_addresses())
 def test_J9_a_closed_policy_dials_public_addresses_alone(first: addresses.Address, second: addresses.Address) -> None:
     refusal = CLOSED.check_addresses([str(first), str(second)], accepted("https://example.com/"))

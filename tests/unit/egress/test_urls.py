@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -134,7 +134,6 @@ ALPHABET = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.one_of(st.text(), st.lists(ALPHABET, max_size=12).map(lambda parts: "http://" + "".join(parts))))
 @example("http://example.com/%0d%0a")
 def test_J9_any_text_is_refused_or_read_as_two_other_parsers_read_it(text: str) -> None:

@@ -6,7 +6,7 @@ import json
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tocsin.events.identity import failure_entity
@@ -226,20 +226,17 @@ def outcome(read: object, body: bytes) -> object:
 
 
 @given(_bodies)
-@settings(max_examples=400, deadline=None)
 def test_both_paths_of_the_parser_agree(fields: dict[str, object]) -> None:
     body = json.dumps({"workflow": "w", "message": "m"} | fields).encode()
     assert outcome(failure.parse_item, body) == outcome(failure._read_slowly, body)
 
 
 @given(st.binary(max_size=200) | _json.map(lambda value: json.dumps(value).encode()))
-@settings(max_examples=400, deadline=None)
 def test_no_body_raises_anything_but_a_problem(body: bytes) -> None:
     outcome(parse, body)
 
 
 @given(_bodies, st.data())
-@settings(max_examples=200, deadline=None)
 def test_no_damaged_body_raises_anything_but_a_problem(fields: dict[str, object], data: st.DataObject) -> None:
     body = bytearray(json.dumps({"workflow": "w", "message": "m"} | fields).encode())
     position = data.draw(st.integers(0, len(body) - 1))
@@ -248,7 +245,6 @@ def test_no_damaged_body_raises_anything_but_a_problem(fields: dict[str, object]
 
 
 @given(_bodies)
-@settings(max_examples=200, deadline=None)
 def test_every_accepted_report_makes_a_record_that_can_be_read(fields: dict[str, object]) -> None:
     body = json.dumps({"workflow": "w", "message": "m"} | fields).encode()
     try:

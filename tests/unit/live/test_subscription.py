@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import live as twin
@@ -101,7 +101,6 @@ ACTIONS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
 @given(st.lists(ACTIONS, max_size=60), st.integers(400, 5_000), st.integers(0, 4), st.integers(1, 5))
 def test_S5_any_interleaving_tells_each_event_once_and_in_order(
     actions: list[tuple[str, Any]], ring_bytes: int, look_back: int, bite: int

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.projections.job_log import JobLog, random_log, text
@@ -67,7 +67,6 @@ def counted(tables: MemoryTables, name: str) -> dict[str, int]:
     return {labels: value for (one, labels, _), value in tables.tables["counters"].items() if one == name}
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 30), min_size=1))
 def test_X1_job_rows_do_not_depend_on_where_batches_end(seed: int, sizes: list[int]) -> None:
     log = random_log(80, seed)

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.projections.fact_log import FactLog
@@ -275,7 +275,6 @@ def test_a_time_that_is_none_rejects_its_fact_alone() -> None:
 # --- batches and repeats --------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 30), min_size=1, max_size=20))
 def test_any_batching_gives_the_same_rows(seed: int, sizes: list[int]) -> None:
     log = random_service_log(60, seed)
@@ -288,7 +287,6 @@ def test_any_batching_gives_the_same_rows(seed: int, sizes: list[int]) -> None:
     assert cut.tables == whole.tables
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 12), st.integers(1, 9))
 def test_facts_torn_and_written_again_change_nothing(seed: int, torn: int, batch: int) -> None:
     """Any run of the newest facts comes a second time at later offsets, as a torn transaction would leave it."""
@@ -302,7 +300,6 @@ def test_facts_torn_and_written_again_change_nothing(seed: int, torn: int, batch
         assert twice.tables[name] == once.tables[name], name
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_counts_are_those_of_the_tickets(seed: int) -> None:
     tables = projected(random_service_log(60, seed))

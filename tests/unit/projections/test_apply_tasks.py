@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import orjson
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain.task_story import DAY, SECOND, TOKEN, Story, poll, register, settle
@@ -59,7 +59,6 @@ def counted(tables: MemoryTables, name: str) -> dict[str, int]:
     return {labels: value for (one, labels, _), value in tables.tables["counters"].items() if one == name}
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 30), min_size=1))
 def test_X1_task_rows_do_not_depend_on_where_batches_end(seed: int, sizes: list[int]) -> None:
     log = random_log(12, seed)

@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.projections.fact_log import FactLog, Ticket, random_log
@@ -173,7 +173,6 @@ def test_facts_written_again_at_later_offsets_change_nothing() -> None:
     assert twice.tables["occurrences"] == once.tables["occurrences"]
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 40), min_size=1, max_size=30))
 def test_any_batching_gives_the_same_rows(seed: int, sizes: list[int]) -> None:
     log = random_log(120, seed)
@@ -189,7 +188,6 @@ def test_any_batching_gives_the_same_rows(seed: int, sizes: list[int]) -> None:
     assert not whole.rejected
 
 
-@settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32))
 def test_counts_are_those_of_the_tickets(seed: int) -> None:
     log = random_log(150, seed)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.domain import given as words
@@ -66,7 +66,6 @@ def assert_kept(desk: Desk, tables: MemoryTables) -> None:
 
 
 @given(GOVERNING, HISTORIES, st.booleans(), st.integers(1, 20))
-@settings(max_examples=150, deadline=None)
 def test_X1_rows_of_reported_tickets_tell_what_decisions_remember(
     governing: Any, history: list[tuple[Any, int]], punctual: bool, batch: int
 ) -> None:
@@ -78,7 +77,6 @@ def test_X1_rows_of_reported_tickets_tell_what_decisions_remember(
 
 
 @given(GOVERNING, HISTORIES, st.integers(1, 20))
-@settings(max_examples=100, deadline=None)
 def test_X1_an_older_log_with_first_clocks_of_their_own_gives_the_same_rows(
     governing: Any, history: list[tuple[Any, int]], batch: int
 ) -> None:
@@ -98,7 +96,6 @@ def shown(tables: MemoryTables, name: str, without: str) -> list[dict[str, Any]]
 
 
 @given(GOVERNING, st.lists(st.sampled_from(["fail", "done", "open", "pending", "ack", "wait"]), max_size=12))
-@settings(max_examples=100, deadline=None)
 def test_X1_rows_of_failures_tell_what_decisions_remember(governing: Any, story: list[str]) -> None:
     desk = Desk(governing, words.ENTITY)
     desk.at(0, words.failure())

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.runtime.records import START, applied, empty_state, record, reloaded
@@ -190,7 +190,6 @@ HAPPENINGS = st.one_of(
 
 
 @given(st.lists(st.tuples(HAPPENINGS, st.integers(0, 10_000)), min_size=1, max_size=30), st.integers(1, 10))
-@settings(max_examples=300)
 def test_W2_counting_repeats_in_one_go_writes_what_deciding_each_writes(happenings: Any, size: int) -> None:
     records, now = [], START
     for offset, (happening, after) in enumerate(happenings):

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sns import message
@@ -110,7 +110,6 @@ def is_read_or_unreadable(parse: Callable[[Delivery], Reading], found: Delivery)
 
 
 @pytest.mark.parametrize("name", SENDERS)
-@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_I1_anything_anywhere_is_read_or_unreadable(name: str, data: st.DataObject) -> None:
     parse, file, headers = SENDERS[name]
@@ -123,13 +122,11 @@ def test_I1_anything_anywhere_is_read_or_unreadable(name: str, data: st.DataObje
     )
 
 
-@settings(max_examples=200, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"]), max_size=50) | anything.map(json.dumps))
 def test_I1_any_text_in_an_sns_message(text: str) -> None:
     assert is_read_or_unreadable(cloudwatch.parse, delivery(message(text)))
 
 
-@settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_I1_what_pagerduty_lets_pass_is_read(data: st.DataObject) -> None:
     content = body("pagerduty/trigger.json")
@@ -143,7 +140,6 @@ def test_I1_what_pagerduty_lets_pass_is_read(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("name", SENDERS)
-@settings(max_examples=50, deadline=None)
 @given(content=st.binary(max_size=300), form=st.booleans())
 def test_I1_any_bytes_are_read_or_unreadable(name: str, content: bytes, form: bool) -> None:
     parse, _, headers = SENDERS[name]
