@@ -9,6 +9,8 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.fetch import FetchRequest
 from prometheus_client import CollectorRegistry
 
 from tests.integration.log_writer import Topics, both, own_topics, write
@@ -17,6 +19,7 @@ from tests.unit.projections.fact_log import FactLog, random_log
 from tocsin.errors import StartError
 from tocsin.events.commands import Answer
 from tocsin.projections import checksum, rebuild
+from tocsin.projections.feed import Feed
 from tocsin.projections.metrics import ProjectorMetrics
 from tocsin.projections.projector import Projector
 
@@ -215,3 +218,35 @@ async def test_a_second_rebuild_is_refused_and_an_interrupted_one_leaves_nothing
 
     await until(free)
     assert await checksum.read(database) == live
+
+
+async def test_an_idle_feed_asks_seldom_and_hears_at_once(
+    kafka: str, topics: Topics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    original = AIOKafkaClient.send
+
+    async def counting(client: AIOKafkaClient, node: Any, request: Any, **more: Any) -> Any:
+        if isinstance(request, FetchRequest):
+            asked.append(1)
+        return await original(client, node, request, **more)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", counting)
+    feed = Feed(kafka, [topics.facts], f"{topics.facts}.idle")
+    await feed.start()
+    try:
+        async with asyncio.timeout(20):
+            while not feed.unplaced:
+                await feed.fetch(10)
+        await feed.place(dict.fromkeys(feed.unplaced, 0))
+        await feed.fetch(10)
+        asked.clear()
+        for _ in range(8):  # each a quarter of a second
+            assert not (await feed.fetch(10)).records
+        assert 1 <= len(asked) <= 8
+        await write(kafka, topics, random_log(1, 3).records)
+        async with asyncio.timeout(20):
+            while not (await feed.fetch(10)).records:
+                pass
+    finally:
+        await feed.stop()

@@ -9,9 +9,6 @@ from typing import Final
 _EPOCH: Final = datetime(1970, 1, 1)
 
 
-# Instants of a batch differ, their seconds hardly: what calendars have to say is remembered by the second.
-
-
 def rfc3339(milliseconds: int) -> str:
     """``1700000000123`` → ``2023-11-14T22:13:20.123Z``."""
     seconds, rest = divmod(milliseconds, 1000)
@@ -28,6 +25,9 @@ def unix_ms(text: str) -> int:
         if digits.isdecimal() and digits.isascii():
             return _second(text[:19]) + int(digits)
     return _parsed(text)
+
+
+# Instants of a batch differ, their seconds hardly: what a calendar has to say is remembered by the second.
 
 
 @functools.lru_cache(4096)
