@@ -7,6 +7,7 @@ and ``TOCSIN_TEST_DATABASE_URL`` name them). Tests that use these fixtures are m
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
 import re
@@ -18,6 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
+import httpx
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from hypothesis import settings
@@ -31,7 +33,7 @@ TEMPLATE = "tocsin_template"
 _FOLDERS = ("unit", "journeys", "faults", "integration", "conformance", "packaging", "stages", "others")
 _SHARING = {
     "journeys": re.compile(r"tests/journeys/(?!test_step_functions)"),
-    "faults": re.compile(r"tests/faults/test_(alertmanager|poison|roles|task_roles)\.py"),
+    "faults": re.compile(r"tests/faults/test_(alertmanager|poison|roles|supervisor|task_roles)\.py"),
 }
 _numbers = itertools.count(1)
 
@@ -41,6 +43,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # every client reads the certificates of the world, 20 ms each time, and none here speaks TLS to it
+    httpx._transports.default.create_ssl_context = functools.cache(httpx.create_ssl_context)  # type: ignore[attr-defined]
     # every day the same examples, so that what fails fails again; with all rounds many more, at random
     settings.register_profile("everyday", max_examples=40, derandomize=True, database=None, deadline=None)
     settings.register_profile("long", max_examples=400, deadline=None)
@@ -196,8 +200,8 @@ def _broker(backend: Backend, session_directory: Path) -> Iterator[Kafka]:
 
 
 @pytest.fixture(scope="module")
-def _empty_broker(_broker: Kafka) -> Iterator[Kafka]:
-    """Without topics before the module and after it."""
+def module_broker(_broker: Kafka) -> Iterator[Kafka]:
+    """The same for all tests of a module: without topics before it and after it."""
     _restore(_broker)
     yield _broker
     _restore(_broker)
@@ -210,11 +214,11 @@ def _restore(broker: Kafka) -> None:
 
 
 @pytest.fixture
-def broker_process(_empty_broker: Kafka) -> Kafka:
+def broker_process(module_broker: Kafka) -> Kafka:
     """A broker to ``kill()``, ``stop()`` and ``restart()``: same port, same data; its topics are the module's own."""
-    if not _runs(_empty_broker):
-        _empty_broker.restart()
-    return _empty_broker
+    if not _runs(module_broker):
+        module_broker.restart()
+    return module_broker
 
 
 def _runs(broker: Kafka) -> bool:

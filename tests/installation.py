@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -24,6 +25,13 @@ TOCSIN = [sys.executable, "-m", "tocsin"]
 QUICK_JVM = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1"}
 """A broker that compiles less: it starts sooner and runs slower. Nothing here is measured."""
 CHILDREN = (*(command.name for command in ROLES), "kafka", "postgres")
+
+
+def victims(rounds: int) -> Iterator[str]:
+    """At random, but none again before all others had their turn."""
+    while rounds > 0:
+        yield from random.sample(CHILDREN, min(rounds, len(CHILDREN)))
+        rounds -= len(CHILDREN)
 
 
 class Installation:

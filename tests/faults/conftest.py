@@ -48,7 +48,7 @@ async def bootstrap(broker_process: Kafka) -> str:
 
 @pytest.fixture
 def start(bootstrap: str, tmp_path: Path) -> Iterator[Start]:
-    """Starts workers; what is still running at the end is stopped."""
+    """Starts workers; what is still running at the end leaves its group, so that the next test's need not wait."""
     running: list[WorkerProcess] = []
 
     def start_worker(*arguments: str, module: str = "tocsin", **settings: str) -> WorkerProcess:
@@ -58,5 +58,6 @@ def start(bootstrap: str, tmp_path: Path) -> Iterator[Start]:
 
     yield start_worker
     for worker in running:
-        if worker.process.poll() is None:
-            worker.stop(signal.SIGKILL)
+        worker.end(signal.SIGTERM)
+    for worker in running:
+        worker.stop(signal.SIGTERM)

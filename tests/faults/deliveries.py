@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -10,8 +11,10 @@ from typing import Any, Self
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from cryptography.fernet import Fernet
 
 from tests.faults.workers import PARTITIONS
+from tests.stages.sinks import Received, Sink
 from tocsin.egress import urls
 from tocsin.events import deliveries as contract
 from tocsin.events import jobs
@@ -25,6 +28,8 @@ from tocsin.events.topics import Topic, events_topic, facts_topic, topics
 WORKSPACE = "default"
 JOB = f"{quota_entity(WORKSPACE)}-1"
 RETRY_MS = 1000
+ENCRYPTION_KEYS = Fernet.generate_key().decode()
+BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"
 EVENTS, FACTS, TO_JOBS = events_topic("deliveries"), facts_topic("deliveries"), events_topic("jobs")
 _numbers = itertools.count(1)
 
@@ -142,3 +147,21 @@ async def desk(bootstrap: str) -> AsyncIterator[Desk]:
     finally:
         await producer.stop()
         await consumer.stop()
+
+
+class Answers:
+    """One answer after the other, the last one for ever; None: never answers."""
+
+    def __init__(self, *answers: bytes | None) -> None:
+        self._answers = list(answers)
+
+    async def __call__(self, _: Received, writer: asyncio.StreamWriter) -> None:
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if answer is None:
+            await asyncio.Event().wait()
+        else:
+            writer.write(answer)
+
+
+def attempts(sink: Sink) -> list[tuple[str | None, str | None]]:
+    return [(one.header("webhook-id"), one.header("x-attempt")) for one in sink.requests]

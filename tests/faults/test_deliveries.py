@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
-from cryptography.fernet import Fernet
 
 from tests.faults.conftest import Start
-from tests.faults.deliveries import Desk, desk, partition_of_url, tables
+from tests.faults.deliveries import (
+    BUSY,
+    ENCRYPTION_KEYS,
+    Answers,
+    Desk,
+    attempts,
+    desk,
+    partition_of_url,
+    tables,
+)
 from tests.faults.workers import PARTITIONS, WorkerProcess
-from tests.stages.sinks import OK, Received, Sink
+from tests.stages.sinks import OK, Sink
 from tests.stages.slack import mock_slack
-from tocsin import signing_secrets
 from tocsin.broker import ensure_topics
-from tocsin.egress.signing import signature
-from tocsin.encryption import Cipher
-from tocsin.events import jobs
 from tocsin.mock_slack.mailbox import Mailbox
-from tocsin.secret_headers import seal
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
 
-KEYS = Fernet.generate_key().decode()
-BUSY = b"HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n"
 StartDeliverer = Callable[[], WorkerProcess]
 
 
@@ -49,29 +48,11 @@ def deliverer(start: Start, database: str, office: Desk) -> StartDeliverer:
         return start(
             "deliver",
             DATABASE_URL=database,
-            TOCSIN_ENCRYPTION_KEYS=KEYS,
+            TOCSIN_ENCRYPTION_KEYS=ENCRYPTION_KEYS,
             TOCSIN_EGRESS_ALLOW="127.0.0.1:1024-65535",
         )
 
     return start_one
-
-
-class Answers:
-    """One answer after the other, the last one for ever; None: never answers."""
-
-    def __init__(self, *answers: bytes | None) -> None:
-        self._answers = list(answers)
-
-    async def __call__(self, _: Received, writer: asyncio.StreamWriter) -> None:
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        if answer is None:
-            await asyncio.Event().wait()
-        else:
-            writer.write(answer)
-
-
-def attempts(sink: Sink) -> list[tuple[str | None, str | None]]:
-    return [(one.header("webhook-id"), one.header("x-attempt")) for one in sink.requests]
 
 
 async def owner(workers: list[WorkerProcess], url: str, office: Desk) -> WorkerProcess:
@@ -83,80 +64,6 @@ async def owner(workers: list[WorkerProcess], url: str, office: Desk) -> WorkerP
 
     await office.until(apart)
     return next(one for one in workers if partition_of_url(url) in one.owned())
-
-
-async def test_J9_webhooks_arrive_once_signed_with_their_headers_and_payload(
-    deliverer: StartDeliverer, office: Desk, database: str
-) -> None:
-    connection = await asyncpg.connect(database)
-    cipher = Cipher(KEYS)
-    texts = [(await signing_secrets.create(connection, "default", cipher))[1] for _ in range(2)]
-    body = b'{"n": 1, "u": "\\u00e9"}'
-    digest = hashlib.sha256(body).hexdigest()
-    async with Sink() as sink:
-        deliverer()
-        headers = {"Authorization": seal("Bearer t", cipher), "X-Team": "ops"}
-        run = await office.request(sink.url(), payload_digest=digest, headers=headers)
-        await office.until(lambda: office.accepted(run))
-        await asyncio.sleep(0.5)
-        assert sink.requests == []  # the payload is not there yet
-        await connection.execute("INSERT INTO read_model.payloads VALUES ($1, $2)", digest, body.decode())
-        await office.until(office.all_ended([run]))
-        (request,) = sink.requests
-        stamp = int(request.header("webhook-timestamp") or "")
-        assert request.body == body
-        assert request.header("webhook-signature") == signature(texts, run, stamp, body)
-        assert (request.header("authorization"), request.header("x-team")) == ("Bearer t", "ops")
-        assert [(one.result, one.attempts, one.status) for one in office.ended(run)] == [("succeeded", 1, 200)]
-        assert [one.body for one in office.recorded(run)] == ["ok"]
-    await connection.close()
-
-
-async def test_J10_J11_a_failed_attempt_is_made_again_after_its_delay_and_each_is_recorded(
-    deliverer: StartDeliverer, office: Desk
-) -> None:
-    deliverer()
-    async with Sink(Answers(BUSY, BUSY, OK)) as sink, Sink(BUSY) as dead:
-        good, bad = await office.request(sink.url()), await office.request(dead.url(), max_attempts=2)
-        await office.until(office.all_ended([good, bad]))
-        assert attempts(sink) == [(good, "1"), (good, "2"), (good, "3")]
-        assert attempts(dead) == [(bad, "1"), (bad, "2")]
-        assert [(one.attempt, one.outcome, one.status) for one in office.recorded(good)] == [
-            *((1, "retry", 503), (2, "retry", 503), (3, "succeeded", 200)),
-        ]
-        assert [(one.result, one.attempts) for one in office.ended(bad)] == [("failed", 2)]
-
-
-async def test_J8_a_slow_endpoint_delays_nobody_else(
-    deliverer: StartDeliverer, office: Desk, record_property: Callable[[str, object], None]
-) -> None:
-    deliverer()
-    async with Sink(Answers(None)) as slow, Sink() as fast:
-        warm = await office.request(fast.url())
-        await office.until(office.all_ended([warm]))
-        for _ in range(40):
-            await office.request(slow.url())
-        runs = [await office.request(fast.url(), after_ms=500) for _ in range(40)]
-        await office.until(office.all_ended(runs), 9)
-        late = sorted(office.recorded(run)[0].lateness_ms for run in runs)
-        record_property("lateness_ms_p50_max", (late[20], late[-1]))
-        print(f"lateness beside a slow endpoint: p50 {late[20]} ms, max {late[-1]} ms")
-        assert len(slow.requests) == 4
-        assert late[-1] < 5000
-
-
-async def test_J10_a_cancelled_delivery_makes_no_further_attempt(deliverer: StartDeliverer, office: Desk) -> None:
-    deliverer()
-    async with Sink(BUSY) as sink:
-        run = await office.request(sink.url())
-        await office.until(lambda: office.recorded(run))
-        for _ in range(2):
-            await office.cancel(sink.url(), run)
-        await office.until(lambda: len([one for one in office.told if isinstance(one, jobs.DeliveryCancelled)]) == 2)
-        made = len(sink.requests)
-        await asyncio.sleep(2.5)
-        assert len(sink.requests) == made == 1
-        assert office.ended(run) == []
 
 
 async def test_J5_the_successor_of_a_killed_owner_makes_the_same_attempt_again_and_the_run_ends_once(

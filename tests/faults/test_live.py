@@ -21,6 +21,7 @@ def readable(url: str) -> float:
     return float(next(line for line in text.splitlines() if line.startswith("tocsin_live_readable ")).split()[1])
 
 
+@pytest.mark.long  # every day with the process that serves them, in integration/test_live
 async def test_S5_clients_stay_through_a_restart_of_the_broker(
     broker_process: Kafka, database: str, tmp_path: Path
 ) -> None:

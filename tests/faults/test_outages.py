@@ -16,7 +16,7 @@ import pytest
 
 from tests.faults.evidence import assert_exact
 from tests.faults.load import Load
-from tests.installation import Installation, eventually
+from tests.installation import Installation, eventually, running
 from tocsin.embedded.kafka import Kafka
 from tocsin.embedded.postgres import Postgres
 
@@ -36,20 +36,17 @@ class Stand(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def stand(session_directory: Path) -> Iterator[Stand]:
-    directory = session_directory / "outages"
-    directory.mkdir()
-    kafka, postgres = Kafka(directory / "kafka", quick=True), Postgres(directory / "postgres")
+def stand(session_directory: Path, module_broker: Kafka) -> Iterator[Stand]:
+    postgres = Postgres(session_directory / "outages-postgres")
     try:
-        installed = Installation(
-            directory, KAFKA_BOOTSTRAP_SERVERS=kafka.start(), DATABASE_URL=postgres.start(), TOCSIN_KEY_PEPPER="pepper"
-        )
-        installed.start()
-        assert installed.output[-1].startswith("tocsin is ready"), installed.output
-        yield Stand(installed, kafka, postgres)
+        with running(
+            session_directory / "outages",
+            KAFKA_BOOTSTRAP_SERVERS=module_broker.bootstrap,
+            DATABASE_URL=postgres.start(),
+            TOCSIN_KEY_PEPPER="pepper",
+        ) as installed:
+            yield Stand(installed, module_broker, postgres)
     finally:
-        installed.end()
-        kafka.stop()
         postgres.stop()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import signal
 from collections.abc import Iterator, Sequence
 
@@ -13,8 +12,9 @@ from aiokafka import AIOKafkaProducer
 from tests.faults.evidence import Records, assert_exact, checksums, counted, log_of, until_settled
 from tests.faults.load import Load
 from tests.faults.workers import EVENTS, FACTS
-from tests.installation import CHILDREN, Installation, eventually
+from tests.installation import CHILDREN, Installation, eventually, victims
 from tocsin.embedded import process
+from tocsin.embedded.roles import ROLES
 from tocsin.events.topics import MAX_MESSAGE_BYTES
 
 pytestmark = [pytest.mark.embedded, pytest.mark.faults]
@@ -26,13 +26,6 @@ def until_working(installation: Installation, load: Load) -> None:
     before = load.counts.total()
     load.flows()
     eventually(lambda: counted(installation, load.workflow).total() > before, 60)
-
-
-def victims(rounds: int) -> Iterator[str]:
-    """At random, but none again before all others had their turn."""
-    while rounds > 0:
-        yield from random.sample(CHILDREN, min(rounds, len(CHILDREN)))
-        rounds -= len(CHILDREN)
 
 
 def test_X1_any_process_killed_at_any_moment_loses_and_doubles_nothing(installation: Installation, long: bool) -> None:
@@ -62,6 +55,9 @@ def test_X1_sigterm_under_load_ends_cleanly_and_the_next_start_has_counted_all(i
         family = [installation.child(name) for name in CHILDREN]
         assert installation.end(signal.SIGTERM) == 0
         assert not any(map(process.is_alive, family))
+        assert not (installation.data / "runtime.json").exists()
+        logs = {path.stem for path in (installation.data / "logs").glob("*.log")}
+        assert {command.name for command in ROLES} <= logs
         installation.start()
         until_working(installation, load)
     assert_exact(installation, load)

@@ -6,7 +6,6 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import cycle, islice
 from typing import Any
 
 import httpx
@@ -15,7 +14,7 @@ import pytest
 from tests.faults.evidence import read_log, until_settled
 from tests.faults.task_load import OWNER, Registered, TaskLoad
 from tests.faults.tasks import FACTS, WORKSPACE, Aws, Jobs, TaskFacts, assert_settled_once
-from tests.installation import CHILDREN, Installation, eventually
+from tests.installation import Installation, eventually, victims
 from tests.stages.sinks import Sink
 from tocsin.events import tasks as contract
 
@@ -104,7 +103,7 @@ async def test_T3_any_role_killed_while_tasks_are_polled_settles_every_token_onc
         async with TaskLoad(
             installation.url, {"x-api-key": client.headers["x-api-key"]}, outside.url(path="/killed")
         ) as load:
-            for round_, name in enumerate(islice(cycle(CHILDREN), 20 if long else len(CHILDREN))):
+            for round_, name in enumerate(victims(20 if long else 3)):
                 fresh = load.begin(f"killed-{round_}", 20 if long else 10)
                 # in the middle of it: some are settled, some are polled, some not even registered
                 await until(lambda fresh=fresh: any(aws.taken[token] for token in fresh))  # type: ignore[misc]

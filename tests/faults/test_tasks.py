@@ -169,14 +169,15 @@ def settled(decided: Log) -> int:
     return sum(decided.facts.settled(one) for one in decided.asked)
 
 
+@pytest.mark.long  # every day with webhooks, in test_deliveries
 async def test_T3_a_frozen_owner_that_wakes_up_tells_aws_nothing_again(
-    bootstrap: str, worker: Callable[[int], WorkerProcess], long: bool
+    bootstrap: str, worker: Callable[[int], WorkerProcess]
 ) -> None:
     aws, jobs, exits = Aws(), Jobs(), Counter[int]()
     async with log(bootstrap) as decided, Sink(aws) as states, Sink(jobs) as outside:
         workers = {worker(states.port): 0 for _ in range(2)}  # with how often each owned before its present life
         tokens: list[str] = []
-        for round_ in range(10 if long else 1):
+        for round_ in range(10):
             await decided.until(lambda: all(one.times_owning() > before for one, before in workers.items()), 40)
             # all of those that AWS answers, and takes its time for
             fresh = [f"AQC-frozen-{round_}-{number * 10 + SLOW}" for number in range(20)]

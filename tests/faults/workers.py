@@ -82,12 +82,16 @@ class WorkerProcess:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
-        """Ends it for good; returns the seconds that took."""
+    def end(self, number: signal.Signals) -> None:
+        """Ends it for good, soon."""
         self._wanted = False  # the keeper starts no other
-        started = time.monotonic()
         self.process.send_signal(signal.SIGCONT)
         self.process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
+        """Ends it for good; returns the seconds that took."""
+        started = time.monotonic()
+        self.end(number)
         try:
             self.process.wait(15)
         except subprocess.TimeoutExpired:

@@ -50,9 +50,7 @@ def deploy(
         return
     began = time.monotonic()
     try:
-        addresses = emulators.start(place)
-        if tocsin:
-            addresses = installation.start(place, addresses)
+        addresses = _start(place, tocsin)
     except processes.NotReady as error:
         processes.stop(place)
         console.print(f"{_FAILED} {error}")
@@ -66,6 +64,17 @@ def deploy(
         console.print(f"   state machines at {stack.states}: {names}")
     place.write(addresses)
     console.print(f"deployed in {time.monotonic() - began:.1f} s; logs and addresses in {place.directory}")
+
+
+def _start(place: Place, tocsin: bool) -> Addresses:
+    """All at once, ready. Raises NotReady."""
+    addresses = emulators.spawn(place)
+    if tocsin:
+        addresses = installation.spawn(place, addresses)
+    emulators.wait(place, addresses)
+    if tocsin:
+        installation.wait(place, addresses)
+    return addresses
 
 
 @app.command(name="test")

@@ -14,17 +14,20 @@ from waiting_workflows.place import Addresses, Place
 _SERVICES: Final = "lambda,dynamodb,stepfunctions,iam,sts,logs,scheduler"
 
 
-def start(place: Place) -> Addresses:
-    """Both, anew: they keep everything in memory. Raises NotReady."""
+def spawn(place: Place) -> Addresses:
+    """Both, anew: they keep everything in memory."""
     place.scratch.mkdir(parents=True, exist_ok=True)
     ministack, moto = ports.choose(2)
     processes.spawn(place, "ministack", [sys.executable, "-m", "ministack"], _ministack_settings(place, ministack))
     processes.spawn(place, "moto", [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(moto)], {})
-    addresses = Addresses(f"http://127.0.0.1:{ministack}", f"http://127.0.0.1:{moto}")
+    return Addresses(f"http://127.0.0.1:{ministack}", f"http://127.0.0.1:{moto}")
+
+
+def wait(place: Place, addresses: Addresses) -> None:
+    """Until both can be deployed to. Raises NotReady."""
     processes.wait(place, "ministack", f"{addresses.ministack}/_ministack/health")
     processes.wait(place, "moto", f"{addresses.moto}/moto-api/")
     _execute_state_machines(addresses.moto)
-    return addresses
 
 
 def _ministack_settings(place: Place, port: int) -> dict[str, str]:

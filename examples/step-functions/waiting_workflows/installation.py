@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,24 +41,25 @@ class Keys:
         return cls(**json.loads(place.keys_file.read_text()))
 
 
-def start(place: Place, emulators: Addresses) -> Addresses:
-    """Front and tocsin, with keys that are known everywhere. Raises NotReady."""
-    (port,) = ports.choose(1)
+def spawn(place: Place, emulators: Addresses) -> Addresses:
+    """Front and tocsin, anew."""
+    port, api_port = ports.choose(2)
     command = [sys.executable, "-m", "waiting_workflows.front", str(port), emulators.ministack, REGION]
     processes.spawn(place, "front", command, {})
-    front = f"http://127.0.0.1:{port}"
-    processes.wait(place, "front", f"{front}/health")
-    (api_port,) = ports.choose(1)
-    settings = _settings(place, emulators.ministack, api_port, port)
     shutil.rmtree(place.directory / "tocsin", ignore_errors=True)  # what it knew was of emulators that are gone
+    settings = _settings(place, emulators.ministack, api_port, port)
     processes.spawn(place, "tocsin", [sys.executable, "-m", "tocsin", "up"], settings)
-    url = f"http://127.0.0.1:{api_port}"
-    processes.wait(place, "tocsin", f"{url}/health/ready", _READY_WITHIN)
-    keys = Keys(*_create(place, settings), *_create(place, settings, "--aws"))
+    return replace(emulators, front=f"http://127.0.0.1:{port}", tocsin=f"http://127.0.0.1:{api_port}")
+
+
+def wait(place: Place, addresses: Addresses) -> None:
+    """Until both answer, and keys are made and known everywhere. Raises NotReady."""
+    processes.wait(place, "front", f"{addresses.front}/health")
+    processes.wait(place, "tocsin", f"{addresses.tocsin}/health/ready", _READY_WITHIN)
+    keys = Keys(*_create(place), *_create(place, "--aws"))
     place.keys_file.touch(mode=0o600)
     place.keys_file.write_text(json.dumps(asdict(keys)))
-    _wait_until_known(url, keys)
-    return Addresses(emulators.ministack, emulators.moto, front, url)
+    _wait_until_known(addresses.tocsin, keys)
 
 
 def client(place: Place, url: str) -> httpx.Client:
@@ -69,7 +70,7 @@ def client(place: Place, url: str) -> httpx.Client:
 def _settings(place: Place, ministack: str, api_port: int, front_port: int) -> dict[str, str]:
     return {
         "HOME": str(Path.home()),  # where the jars of Kafka are kept
-        "TOCSIN_DATA_DIR": str(place.directory / "tocsin"),
+        **_data(place),
         "API_PORT": str(api_port),
         "METRICS_PORT": str(_free_row(_METRICS_PORTS)),
         "TOCSIN_EGRESS_ALLOW": f"127.0.0.1:{front_port}",
@@ -80,6 +81,10 @@ def _settings(place: Place, ministack: str, api_port: int, front_port: int) -> d
     }
 
 
+def _data(place: Place) -> dict[str, str]:
+    return {"TOCSIN_DATA_DIR": str(place.directory / "tocsin")}
+
+
 def _free_row(count: int) -> int:
     while True:
         (first,) = ports.choose(1)
@@ -87,12 +92,12 @@ def _free_row(count: int) -> int:
             return first
 
 
-def _create(place: Place, settings: dict[str, str], *more: str) -> list[str]:
+def _create(place: Place, *more: str) -> list[str]:
     """What ``tocsin keys create`` prints, without names."""
     done = subprocess.run(
         [sys.executable, "-m", "tocsin", "keys", "create", "--workspace", WORKSPACE, "--name", "example", *more],
         cwd=place.directory,
-        env={**os.environ, **settings},
+        env={**os.environ, **_data(place)},
         capture_output=True,
         text=True,
         timeout=60,

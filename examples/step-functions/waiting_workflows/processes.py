@@ -57,17 +57,20 @@ def spawn(place: Place, name: str, command: Sequence[str], settings: Mapping[str
 def wait(place: Place, name: str, url: str, seconds: float = 60.0) -> None:
     """Until it answers with success. Raises NotReady when it ends or takes longer."""
     deadline = time.monotonic() + seconds
-    while True:
-        if process.recall(place.pid_file(name)) is None:
-            raise NotReady(f"{name} ended; see {place.log(name)}")
-        try:
-            httpx.get(url, timeout=2, trust_env=False).raise_for_status()
-        except httpx.HTTPError:
+    with httpx.Client(timeout=2, trust_env=False) as client:
+        while not _succeeds(client, url):
+            if process.recall(place.pid_file(name)) is None:
+                raise NotReady(f"{name} ended; see {place.log(name)}")
             if time.monotonic() > deadline:
-                raise NotReady(f"{name} does not answer at {url}; see {place.log(name)}") from None
+                raise NotReady(f"{name} does not answer at {url}; see {place.log(name)}")
             time.sleep(0.05)
-        else:
-            return
+
+
+def _succeeds(client: httpx.Client, url: str) -> bool:
+    try:
+        return client.get(url).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def stop(place: Place) -> list[str]:

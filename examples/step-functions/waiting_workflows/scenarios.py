@@ -92,7 +92,7 @@ def _on_emulators(polls: int) -> tuple[Scenario, ...]:
             "ministack",
             Expected("TimeoutState", "TIMEOUT", polls, error="TIMEOUT", cause="by its deadline"),
             {"name": "nightly report", "complete_after_polls": NEVER_ENDS},
-            {**patient, "max_attempts": 1_000, "timeout_ms": 500 + 400 * polls},
+            {**patient, "max_attempts": 1_000, "timeout_ms": 1_500 + 800 * polls},
         ),
         Scenario(
             "max-attempts",

@@ -8,12 +8,15 @@ import pwd
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import psutil
 
+_LOOK_SECONDS: Final = 0.01
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
@@ -57,19 +60,28 @@ def stop(process: psutil.Process | psutil.Popen, stop_signal: signal.Signals, ti
     """Sends the signal, waits ``timeout`` seconds, then kills. True when the process went by itself."""
     with suppress(psutil.NoSuchProcess):
         process.send_signal(stop_signal)
-    try:
-        process.wait(timeout)
-    except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
-        kill(process)
-        return False
-    return True
+    if _gone(process, timeout):
+        return True
+    kill(process)
+    return False
 
 
 def kill(process: psutil.Process | psutil.Popen) -> None:
-    """SIGKILL, and waits until the process is gone."""
+    """SIGKILL, and waits until the process is gone. Raises psutil.TimeoutExpired."""
     with suppress(psutil.NoSuchProcess):
         process.kill()
-    process.wait(10)
+    if not _gone(process, 10):
+        raise psutil.TimeoutExpired(10, process.pid)
+
+
+def _gone(process: psutil.Process | psutil.Popen, timeout: float) -> bool:
+    """Whether it ends in that time; one that only waits to be reaped has ended, and another parent may take seconds."""
+    deadline = time.monotonic() + timeout
+    while is_alive(process):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True
 
 
 def kill_with_children(process: psutil.Process | psutil.Popen) -> None:
