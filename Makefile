@@ -57,7 +57,8 @@ test: test-unit ## every test, against a real Kafka and PostgreSQL
 	$(PYTEST) tests --ignore=tests/unit
 
 test-long: install-dev ## the same with all rounds
-	$(PYTEST) --long tests
+	$(PYTEST) --long tests/unit
+	$(PYTEST) --long tests --ignore=tests/unit
 
 e2e-step-functions: install-dev ## the Step Functions example: deployed to emulators and a tocsin, three times every scenario
 	@cd examples/step-functions && ./deploy-local.sh --tocsin && trap './deploy-local.sh --stop' EXIT && \
