@@ -149,15 +149,18 @@ def test_T8_a_hundred_workflows_wait_at_once_and_each_goes_on_within_a_second(ex
 def test_T7_every_command_of_the_document_works(session_directory: Path) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
     place = {"PYTHON": sys.executable, "STEP_FUNCTIONS_DIR": str(session_directory / "document")}
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail"],
-        input="".join(blocks),
-        cwd=ROOT,
-        env={**os.environ, **place},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    try:
+        done = subprocess.run(
+            ["bash", "-e", "-o", "pipefail"],
+            input="".join(blocks),
+            cwd=ROOT,
+            env={**os.environ, **place},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    finally:  # also after a command that failed, which the last one would have done
+        Example(session_directory / "document").run("deploy-local.sh", "--stop")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(blocks) == 3
     assert done.stdout.rstrip().endswith("ended: tocsin, front, ministack, moto")
