@@ -26,7 +26,10 @@ Directory = Annotated[Path, typer.Option(help="Where everything is kept.", envva
 ResumedWithin = Annotated[
     int,
     typer.Option(
-        "--resumed-within-ms", min=1, help="How long after its job's end a workflow may go on; more on a busy machine."
+        "--resumed-within-ms",
+        min=1,
+        envvar="STEP_FUNCTIONS_RESUMED_WITHIN_MS",
+        help="How long after its job's end a workflow may go on; more on a busy machine.",
     ),
 ]
 _PASSED, _FAILED = "✅", "❌"
