@@ -143,7 +143,7 @@ def test_T7_every_scenario_passes_three_times_in_a_row(example: Example) -> None
 
 
 @pytest.mark.long
-def test_T8_a_hundred_workflows_wait_at_once_and_each_goes_on_within_a_second(example: Example) -> None:
+def test_T8_a_hundred_workflows_wait_at_once_and_each_goes_on(example: Example) -> None:
     done = example.run("run.sh", "crowd", "--count", "100")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "✅ waited at once: 100 of 100" in done.stdout
