@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tocsin.projections.writes import Write
+from tocsin.projections.writes import Statement
 
 Row = tuple[Any, ...]
 Key = tuple[str, str]
@@ -49,7 +49,7 @@ class Rejected(NamedTuple):
 class Changes:
     """What a run of items changes: rows of bulk statements in the order of writing, and what could not be applied."""
 
-    rows: list[tuple[Write, list[Row]]] = field(default_factory=list)
+    rows: list[tuple[Statement, list[Row]]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
 
 

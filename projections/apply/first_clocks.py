@@ -13,40 +13,29 @@ from tocsin.projections.apply.facts import instant
 from tocsin.projections.apply.ticket_known import ClockKey, Columns
 from tocsin.projections.projection import Row
 from tocsin.projections.tables import sla_clocks
-from tocsin.projections.writes import Write, columns_of
+from tocsin.projections.writes import append, columns_of, insert
 
 Opening = contract.TicketOpened | contract.TicketRegistered
-_SAID: Final = (
-    *("metric", "priority", "customer_tier", "target_ms", "calendar", "calendar_version", "policy_version"),
-    *("started_at", "due_at", "next_warning_percent", "next_warning_at"),
-)
-# The same of every clock that begins; what is named neither here nor there is null.
-_GIVEN: Final = {
-    "cycle": "1",
-    "stage": "'in_progress'",
-    "elapsed_ms": "0",
-    "as_of": "started_at",
-    "warned_percent": "0",
-    "paused_ms": "0",
-}
 _KEY: Final = ("workspace", "ticket_id", "metric", "cycle")
+# What is not named is null.
+_COLUMNS: Final = (
+    *("workspace", "ticket_id", "workflow", "version"),
+    *("metric", "cycle", "stage", "priority", "customer_tier", "target_ms", "calendar", "calendar_version"),
+    *("policy_version", "started_at", "elapsed_ms", "as_of", "due_at"),
+    *("warned_percent", "next_warning_percent", "next_warning_at", "paused_ms"),
+)
 _REPLACED: Final = ", ".join(f"{name} = excluded.{name}" for name in columns_of(sla_clocks) if name not in _KEY)
-_COLUMNS: Final = columns_of(sla_clocks, "workspace", "ticket_id", "workflow", "version", *_SAID)
-# Every new ticket has them: of the columns only those travel that tell one from another.
-FIRST_CLOCKS: Final = Write(
-    "insert first sla_clocks",
-    _COLUMNS,
-    f"""
-    INSERT INTO sla_clocks ({", ".join((*_COLUMNS, *_GIVEN))})
-    SELECT {", ".join((*_COLUMNS, *_GIVEN.values()))} FROM {{changed}}
-    ON CONFLICT (workspace, ticket_id, metric, cycle) DO UPDATE SET {_REPLACED}
-    WHERE sla_clocks.version <= excluded.version
-    """,  # noqa: S608 - constants
+NEW_CLOCKS: Final = append(sla_clocks, *_COLUMNS)
+# Of a ticket that was there: a transaction that the log tore was written anew.
+FIRST_CLOCKS: Final = insert(
+    sla_clocks,
+    f"(workspace, ticket_id, metric, cycle) DO UPDATE SET {_REPLACED} WHERE sla_clocks.version <= excluded.version",
+    *_COLUMNS,
 )
 
 
 class FirstClocks(NamedTuple):
-    """columns: of the ticket. said: of each clock's row what ``FIRST_CLOCKS`` takes after the ticket's own."""
+    """columns: of the ticket. said: of each clock's row what stands after the ticket's own."""
 
     clocks: Mapping[ClockKey, sla.Clock]
     columns: Columns
@@ -76,10 +65,11 @@ def _first_clocks(
 
 def _said(clock: sla.Clock) -> Row:
     return (
-        *(clock.metric, clock.priority, clock.customer_tier, clock.target_ms),
+        *(clock.metric, clock.cycle, clock.stage, clock.priority, clock.customer_tier, clock.target_ms),
         *(clock.calendar, clock.calendar_version or None, clock.policy_version),
-        *(instant(clock.started_at), instant(clock.due_at)),
-        *(clock.next_warning_percent or None, instant(clock.next_warning_at) if clock.next_warning_at else None),
+        *(instant(clock.started_at), clock.elapsed_ms, instant(clock.as_of), instant(clock.due_at)),
+        *(clock.warned_percent, clock.next_warning_percent or None),
+        *(instant(clock.next_warning_at) if clock.next_warning_at else None, clock.paused_ms),
     )
 
 

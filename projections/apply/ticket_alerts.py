@@ -13,7 +13,7 @@ import orjson
 from tocsin.events import sla
 from tocsin.events.times import unix_ms
 from tocsin.projections.apply.facts import instant
-from tocsin.projections.apply.first_clocks import FIRST_CLOCKS, FirstClocks
+from tocsin.projections.apply.first_clocks import FIRST_CLOCKS, NEW_CLOCKS, FirstClocks
 from tocsin.projections.apply.ticket_known import Known
 from tocsin.projections.projection import Item, Rejected, Row
 from tocsin.projections.tables import (
@@ -24,7 +24,7 @@ from tocsin.projections.tables import (
     sla_policy_activations,
     ticket_notifications,
 )
-from tocsin.projections.writes import Write, columns_of, insert
+from tocsin.projections.writes import Statement, Write, columns_of, insert
 
 CLOCK_COLUMNS: Final = tuple(columns_of(sla_clocks))
 _CLOCK_KEY: Final = ("workspace", "ticket_id", "metric", "cycle")
@@ -86,6 +86,7 @@ class Besides:
 
     def __init__(self, results: Results) -> None:
         self._results = dict(results)
+        self._new_clocks: list[Row] = []
         self._first_clocks: list[Row] = []
         self._clocks: dict[Row, Row] = {}
         self._alerts: list[Row] = []
@@ -95,10 +96,11 @@ class Besides:
         self._activations: list[Row] = []
         self._counted: Counter[tuple[str, str, int]] = Counter()
 
-    def begin(self, item: Item, found: FirstClocks, workflow: str) -> None:
-        """Of a fact that begins a ticket."""
+    def begin(self, item: Item, found: FirstClocks, workflow: str, *, new: bool) -> None:
+        """Of a fact that begins a ticket. ``new``: it was not there."""
         ticket = item.workspace, item.body.ticket_id, workflow, item.body.version
-        self._first_clocks += [ticket + said for said in found.said]
+        clocks = self._new_clocks if new else self._first_clocks
+        clocks += [ticket + said for said in found.said]
 
     def add(self, item: Item, beside: Beside) -> None:
         """Of a fact that was applied to its ticket."""
@@ -154,9 +156,10 @@ class Besides:
         self._activations.append((item.record.partition, item.record.offset, fact.policy_version, at))
         return None
 
-    def rows(self) -> list[tuple[Write, list[Row]]]:
+    def rows(self) -> list[tuple[Statement, list[Row]]]:
         return [
-            (FIRST_CLOCKS, self._first_clocks),  # before what became of them
+            (NEW_CLOCKS, self._new_clocks),  # before what became of them
+            (FIRST_CLOCKS, self._first_clocks),
             (CLOCKS, list(self._clocks.values())),
             (ALERTS, self._alerts),
             (NOTIFICATIONS, self._notifications),

@@ -62,6 +62,7 @@ class Folding:
         self._opening = opening
         self._besides = Besides(before.results)
         self._tickets: dict[Key, Known] = {}
+        self._new_history: list[Row] = []
         self._history: list[Row] = []
         self._hours: dict[tuple[str, str, str], list[int]] = {}
         self._decisions: Counter[tuple[type[Any], str, int]] = Counter()
@@ -113,7 +114,7 @@ class Folding:
         if ticket is None:
             before = self._before.rows.get(key)
             ticket = self._tickets[key] = Known(before, item.record.partition, self._before.clocks.get(key))
-        if not ticket.before and not ticket.opened and type(item.body) not in self._opening:
+        if ticket.new and not ticket.opened and type(item.body) not in self._opening:
             self._rejected.append(Rejected(item, f"ticket {item.body.ticket_id} was never opened"))
             return None
         return ticket
@@ -153,7 +154,7 @@ class Folding:
         ticket.opened = True
         if (found := first_clocks(item.body)) is not None:
             ticket.begin_clocks(found.clocks)
-            self._besides.begin(item, found, columns["workflow"])
+            self._besides.begin(item, found, columns["workflow"], new=ticket.new)
 
     def _count_occurrences(self, item: Item, ticket: Known, columns: Columns, hour: str) -> None:
         # from the totals, not from what the fact says it adds: so it stays right when a fact comes twice
@@ -170,7 +171,8 @@ class Folding:
         if kind in _COUNTED_KINDS:
             self._counters[_COUNTED_KINDS[kind], record.partition] += 1
         status = ticket.get("status")
-        self._history.append(
+        history = self._new_history if ticket.new else self._history
+        history.append(
             (
                 item.workspace,
                 fact.ticket_id,
@@ -189,9 +191,11 @@ class Folding:
     # --- rows ---
 
     def changes(self) -> Changes:
+        new: list[Row] = []
         opened: list[Row] = []
         changed: list[Row] = []
         service: list[Row] = []
+        new_search: list[Row] = []
         search: list[Row] = []
         counts: Counter[Row] = Counter()
         for key, ticket in self._tickets.items():
@@ -201,20 +205,26 @@ class Folding:
             if not values:
                 continue
             if ticket.opened:
-                opened.append(key + tuple(map(values.__getitem__, _OPENED_COLUMNS)))
+                rows_of = new if ticket.new else opened
+                rows_of.append(key + tuple(map(values.__getitem__, _OPENED_COLUMNS)))
             else:
                 changed.append(key + tuple(map(values.get, _CHANGED_COLUMNS)))
                 if not values.keys().isdisjoint(SERVICE_COLUMNS):
                     service.append((*key, *map(ticket.get, SERVICE_COLUMNS), ticket.get("version")))
-            _add_search(search, key, ticket)
+            _add_search(new_search if ticket.new else search, key, ticket)
             add_counts(counts, key[0], ticket)
+        new_hours, hours = self._hour_rows()
         return Changes(
             [
+                (rows.NEW, new),
                 (rows.OPENED, opened),
                 (rows.CHANGED, changed),
                 (rows.SERVICE, service),
+                (rows.NEW_HISTORY, self._new_history),
                 (rows.HISTORY, self._history),
-                (rows.OCCURRENCES, [(*key, *added) for key, added in self._hours.items()]),
+                (rows.NEW_OCCURRENCES, new_hours),
+                (rows.OCCURRENCES, hours),
+                (rows.NEW_SEARCH, new_search),
                 (rows.SEARCH, search),
                 (rows.COUNTS, count_rows(counts)),
                 *self._besides.rows(),
@@ -222,6 +232,15 @@ class Folding:
             ],
             self._rejected,
         )
+
+    def _hour_rows(self) -> tuple[list[Row], list[Row]]:
+        """Of tickets that were not there, and of the others."""
+        new: list[Row] = []
+        old: list[Row] = []
+        for (workspace, ticket_id, hour), added in self._hours.items():
+            found = new if self._tickets[workspace, ticket_id].new else old
+            found.append((workspace, ticket_id, hour, *added))
+        return new, old
 
     def _counter_rows(self) -> list[Row]:
         decisions: list[Row] = [

@@ -65,6 +65,11 @@ class Known:
         self.partition = partition
         self.pending: Item | None = None
 
+    @property
+    def new(self) -> bool:
+        """It was not there."""
+        return not self.before
+
     def get(self, column: str) -> Any:
         """The value as of now; None when the ticket is new."""
         changed = self.changed

@@ -24,12 +24,19 @@ from tocsin.projections.tables import (
 )
 from tocsin.projections.tables.metadata import Instant
 from tocsin.projections.tables.ticket_search import SEARCHED_CHARACTERS
-from tocsin.projections.writes import Write, columns_of, insert
+from tocsin.projections.writes import Write, append, columns_of, insert
 
 OPENED_COLUMNS: Final = tuple(columns_of(tickets))
 _KEY: Final = ("workspace", "ticket_id")
 _REPLACED: Final = ", ".join(f"{name} = excluded.{name}" for name in OPENED_COLUMNS if name not in _KEY)
 
+# A ticket that was not there has no rows anywhere, and whoever moves the position of its partition is alone with it.
+NEW: Final = append(tickets)
+NEW_HISTORY: Final = append(ticket_history)
+NEW_OCCURRENCES: Final = append(ticket_occurrences)
+NEW_SEARCH: Final = append(ticket_search)
+
+# Opened again: a transaction that the log tore was written anew.
 OPENED: Final = insert(
     tickets,
     f"(workspace, ticket_id) DO UPDATE SET {_REPLACED} WHERE tickets.version <= excluded.version",

@@ -6,6 +6,7 @@ no clocks.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Final, Literal
 
@@ -119,6 +120,7 @@ def heard(clock: contract.Clock) -> Clock:
     )
 
 
+@functools.lru_cache(1024)  # many tickets of a batch begin at one instant, with the same clocks
 def heard_first(
     clocks: tuple[contract.StartedClock, ...], priority: Priority, customer_tier: str, created_at: str
 ) -> tuple[Clock, ...]:

@@ -88,16 +88,17 @@ def evolve(state: TicketState | None, fact: Fact) -> TicketState | None:
 
 
 def _opened(state: TicketState | None, fact: contract.TicketOpened) -> TicketState:
+    at = unix_ms(fact.at)
     episode = Episode(
         fact.episode,
         fact.status,
         fact.version,
-        unix_ms(fact.at),
+        at,
         fact.occurrences,
         fact.deliveries,
         fact.first_seen_at,
         fact.latest.source,
-        opened_at=unix_ms(fact.at),
+        opened_at=at,
         sla=opened(fact),
     )
     if state is None:

@@ -19,6 +19,7 @@ from tocsin.projections.apply import PROJECTIONS
 from tocsin.projections.positions import Move, PositionMoved
 from tocsin.projections.projection import Record
 from tocsin.projections.store import Batch, Projected, Store
+from tocsin.projections.tables.ticket_search import words
 
 pytestmark = pytest.mark.embedded
 
@@ -60,6 +61,31 @@ async def test_the_read_models_do_not_depend_on_where_batches_end(database: str,
     await rows(database, f"TRUNCATE {', '.join(f'read_model.{table.name}' for table in checksum.TABLES)}")
     await project(database, log.records, size)
     assert await checksum.read(database) == whole
+
+
+ODD_TEXTS = ("tab\there", "two\nlines\r\nand\\more", "\\N", "\\.", 'a "quote", {braces}', "Größe ²½ 漢字 ‘x’", "", " ")
+
+
+async def test_whatever_a_sender_writes_is_kept_as_it_is(database: str) -> None:
+    log = FactLog()
+    contexts = [orjson.dumps({"said": text}) for text in ODD_TEXTS]
+    tickets = [
+        log.opened("deploy", f"{nth} {text}", message=text, context=msgspec.Raw(context))
+        for nth, (text, context) in enumerate(zip(ODD_TEXTS, contexts, strict=True))
+    ]
+    await project(database, log.records)
+    found = {
+        one["ticket_id"]: one
+        for one in await rows(
+            database,
+            "SELECT ticket_id, identifier, message, context::text, tsvector_to_array(words) AS words"
+            " FROM read_model.tickets JOIN read_model.ticket_search USING (workspace, ticket_id)",
+        )
+    }
+    for ticket, text, context in zip(tickets, ODD_TEXTS, contexts, strict=True):
+        one = found[ticket.ticket_id]
+        assert (one["identifier"], one["message"], one["context"]) == (ticket.identifier, text, context.decode())
+        assert set(one["words"]) == set(words("deploy", ticket.identifier, text).split())
 
 
 async def test_a_batch_that_does_not_begin_at_the_position_is_not_applied(database: str) -> None:

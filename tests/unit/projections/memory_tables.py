@@ -8,11 +8,13 @@ from typing import Any
 
 from tocsin.projections.apply import ticket_alerts as alerts
 from tocsin.projections.apply import ticket_rows as rows
-from tocsin.projections.apply.first_clocks import FIRST_CLOCKS
+from tocsin.projections.apply.first_clocks import FIRST_CLOCKS, NEW_CLOCKS
 from tocsin.projections.apply.tickets import TICKETS, apply, key_of
 from tocsin.projections.projection import Changes, Record, Rejected, Row
+from tocsin.projections.writes import Statement
 
 Tables = dict[str, dict[Any, Any]]
+Meaning = Callable[[Tables, dict[str, Any], Row], None]
 _WITH_STATUS = ("resolved_at", "reopen_until")
 _WITH_MESSAGE = ("context", "context_digest")
 
@@ -74,12 +76,10 @@ def _clock(tables: Tables, row: dict[str, Any], _: Row) -> None:
 
 def _first_clock(tables: Tables, row: dict[str, Any], values: Row) -> None:
     """In the order of the table, as every other clock."""
-    given = {"cycle": 1, "stage": "in_progress", "elapsed_ms": 0, "warned_percent": 0, "paused_ms": 0}
-    said = {**row, **given, "as_of": row["started_at"]}
-    _clock(tables, {name: said.get(name) for name in alerts.CLOCK_COLUMNS}, values)
+    _clock(tables, {name: row.get(name) for name in alerts.CLOCK_COLUMNS}, values)
 
 
-def _once(name: str, keys: int) -> Callable[[Tables, dict[str, Any], Row], None]:
+def _once(name: str, keys: int) -> Meaning:
     def add(tables: Tables, row: dict[str, Any], values: Row) -> None:
         tables[name].setdefault(values[:keys], row)
 
@@ -98,7 +98,7 @@ def _search(tables: Tables, row: dict[str, Any], _: Row) -> None:
     tables["search"][row["workspace"], row["ticket_id"]] = row["hidden"], set(row["words"].split())
 
 
-def _adding(name: str, keys: int) -> Callable[[Tables, dict[str, Any], Row], None]:
+def _adding(name: str, keys: int) -> Meaning:
     def add(tables: Tables, _: dict[str, Any], row: Row) -> None:
         key, values = row[:keys], row[keys:]
         old = tables[name].get(key, (0,) * len(values))
@@ -109,13 +109,29 @@ def _adding(name: str, keys: int) -> Callable[[Tables, dict[str, Any], Row], Non
     return add
 
 
-_MEANINGS = {
+def _new(name: str, meaning: Meaning, *key: str) -> Meaning:
+    """A row that must not be there yet."""
+
+    def add(tables: Tables, row: dict[str, Any], values: Row) -> None:
+        assert tuple(map(row.__getitem__, key)) not in tables[name]
+        meaning(tables, row, values)
+
+    return add
+
+
+_occurrences = _adding("occurrences", 3)
+_MEANINGS: dict[Statement, Meaning] = {
+    rows.NEW: _new("tickets", _opened, "workspace", "ticket_id"),
+    rows.NEW_HISTORY: _new("history", _history, "ticket_id", "partition", "offset"),
+    rows.NEW_SEARCH: _new("search", _search, "workspace", "ticket_id"),
+    rows.NEW_OCCURRENCES: _new("occurrences", _occurrences, "workspace", "ticket_id", "hour"),
+    NEW_CLOCKS: _new("clocks", _first_clock, "workspace", "ticket_id", "metric", "cycle"),
     rows.OPENED: _opened,
     rows.CHANGED: _changed,
     rows.SERVICE: _service,
     rows.HISTORY: _history,
     rows.SEARCH: _search,
-    rows.OCCURRENCES: _adding("occurrences", 3),
+    rows.OCCURRENCES: _occurrences,
     rows.COUNTS: _adding("counts", 10),
     rows.COUNTERS: _adding("counters", 3),
     FIRST_CLOCKS: _first_clock,
