@@ -40,6 +40,7 @@ class Load:
         self._numbers = itertools.count()
         self._stopping = False
         self._failure: BaseException | None = None
+        self._acking = threading.Lock()  # who counts walks through what the clients add to
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -62,7 +63,8 @@ class Load:
     @property
     def counts(self) -> Counter[str]:
         """Distinct accepted events by identifier."""
-        return Counter(body["identifier"] for body in self.acked.values())
+        with self._acking:
+            return Counter(body["identifier"] for body in self.acked.values())
 
     # --- the clients, in their own thread -----------------------------------------------------------------------------
 
@@ -89,7 +91,8 @@ class Load:
     async def _report(self, session: aiohttp.ClientSession, number: int) -> str:
         body = {"workflow": self.workflow, "identifier": f"id-{number % IDENTIFIERS}", "message": f"boom {number}"}
         answer = await self.patient.accepted(session, "POST", "/failures", body, f"{self.workflow}-{number}")
-        self.acked[answer["event_id"]] = body
+        with self._acking:
+            self.acked[answer["event_id"]] = body
         return f"{answer['ticket_entity']}-1"
 
     async def _command(self, session: aiohttp.ClientSession, ticket: str, number: int) -> None:
