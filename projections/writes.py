@@ -115,7 +115,7 @@ _LITERALS: Final[Mapping[str, Callable[[Sequence[Any]], str]]] = {
 }
 
 
-# PostgreSQL manual, COPY, "Text Format": \\N is null; a backslash stands before itself and for what ends a field.
+# PostgreSQL manual, COPY, "Text Format": \N is null; a backslash stands before itself and for what ends a field.
 _NULL: Final = "\\N"
 
 
@@ -140,14 +140,9 @@ def _escaped_field(text: str) -> str:
     return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
-def _byte_fields(values: Sequence[Any]) -> list[str]:
-    return _escaped_fields([None if value is None else f"\\x{value.hex()}" for value in values])
-
-
-_FIELDS: Final[Mapping[str, Callable[[Sequence[Any]], list[str]]]] = {
-    **dict.fromkeys(("INTEGER", "SMALLINT", "BIGINT", "BOOLEAN", "TIMESTAMP WITH TIME ZONE"), _plain_fields),
-    "BYTEA": _byte_fields,
-}
+_FIELDS: Final[Mapping[str, Callable[[Sequence[Any]], list[str]]]] = dict.fromkeys(
+    ("INTEGER", "SMALLINT", "BIGINT", "BOOLEAN", "TIMESTAMP WITH TIME ZONE"), _plain_fields
+)
 
 
 def columns_of(table: Table, *names: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ _COLUMNS: Final = (
 )
 _REPLACED: Final = ", ".join(f"{name} = excluded.{name}" for name in columns_of(sla_clocks) if name not in _KEY)
 NEW_CLOCKS: Final = append(sla_clocks, *_COLUMNS)
-# Of a ticket that was there: a transaction that the log tore was written anew.
+# Of a ticket that was there, see ``ticket_rows.OPENED``.
 FIRST_CLOCKS: Final = insert(
     sla_clocks,
     f"(workspace, ticket_id, metric, cycle) DO UPDATE SET {_REPLACED} WHERE sla_clocks.version <= excluded.version",

@@ -36,7 +36,7 @@ NEW_HISTORY: Final = append(ticket_history)
 NEW_OCCURRENCES: Final = append(ticket_occurrences)
 NEW_SEARCH: Final = append(ticket_search)
 
-# Opened again: a transaction that the log tore was written anew.
+# Opened although it was there: decisions whose state was lost open it anew, and it begins again.
 OPENED: Final = insert(
     tickets,
     f"(workspace, ticket_id) DO UPDATE SET {_REPLACED} WHERE tickets.version <= excluded.version",

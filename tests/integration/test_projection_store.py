@@ -11,9 +11,11 @@ import msgspec
 import orjson
 import pytest
 
-from tests.unit.projections.fact_log import TOPIC, FactLog, random_log
+from tests.unit.projections.fact_log import START_MS, TOPIC, FactLog, random_log
 from tests.unit.projections.service_log import random_service_log
+from tocsin.events import sla
 from tocsin.events.commands import Answer
+from tocsin.events.times import rfc3339
 from tocsin.projections import checksum
 from tocsin.projections.apply import PROJECTIONS
 from tocsin.projections.positions import Move, PositionMoved
@@ -86,6 +88,24 @@ async def test_whatever_a_sender_writes_is_kept_as_it_is(database: str) -> None:
         one = found[ticket.ticket_id]
         assert (one["identifier"], one["message"], one["context"]) == (ticket.identifier, text, context.decode())
         assert set(one["words"]) == set(words("deploy", ticket.identifier, text).split())
+
+
+async def test_a_ticket_that_is_opened_although_it_was_there_begins_again(database: str) -> None:
+    """As after the loss of a state topic: the log and the read models remember more than the decisions."""
+    log = FactLog()
+    clock = sla.StartedClock(
+        metric="resolution", target_ms=60_000, calendar="24x7", policy_version="v1", due_at=rfc3339(START_MS + 60_000)
+    )
+    ticket = log.opened(clocks=(clock,))
+    log.changed(ticket, "done")
+    await project(database, log.records)
+    log.opened(message="again", clocks=(msgspec.structs.replace(clock, target_ms=90_000),))
+    (done,) = await project(database, log.records[2:])
+    assert done.errors == 0
+    (one,) = await rows(database, "SELECT status, message FROM read_model.tickets")
+    assert tuple(one) == ("open", "again")
+    assert [one["target_ms"] for one in await rows(database, "SELECT target_ms FROM read_model.sla_clocks")] == [90_000]
+    assert len(await rows(database, "SELECT 1 FROM read_model.ticket_history")) == 3
 
 
 async def test_a_batch_that_does_not_begin_at_the_position_is_not_applied(database: str) -> None:

@@ -122,8 +122,3 @@ def test_copied_numbers_are_read_back_as_they_are(values: list[int | None]) -> N
 @given(st.lists(st.none() | st.just("2025-10-09T08:53:20.000Z"), min_size=1, max_size=6))
 def test_copied_instants_are_read_back_as_they_are(values: list[str | None]) -> None:
     assert copied("TIMESTAMP WITH TIME ZONE", values) == values
-
-
-@given(st.lists(st.none() | st.binary(max_size=4), min_size=1, max_size=6))
-def test_copied_bytes_are_read_back_as_they_are(values: list[bytes | None]) -> None:
-    assert copied("BYTEA", values) == [None if value is None else f"\\x{value.hex()}" for value in values]
